@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RMDT_CORE_CREDIT_H
+#define RMDT_CORE_CREDIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/policy.h"
+
+/*
+ * The size of a receive window, for one flow or for the sum of a peer's flows, and when to announce
+ * it. A window doubles when half of it was consumed within two round trips while the sender had
+ * used more than half of what it was allowed: then the window, not the path or the reader, may be
+ * what limits. It so comes to rest between two and four times bandwidth * RTT.
+ */
+
+/*
+ * First windows. A window is a promise, not memory: blocks are touched as bytes arrive, and a reader
+ * that keeps up leaves only a few in use. 16 MiB are 130 ms at 1 Gbit/s, so a LAN never grows
+ * beyond them even behind a slow reader, and 16 MiB at each end stay far below 96 MB of RSS.
+ */
+#define RMDT_CREDIT_FLOW_BYTES (16u * 1024u * 1024u)
+#define RMDT_CREDIT_PEER_BYTES (32u * 1024u * 1024u)
+
+/* Shorter round trips count as this: below it scheduling, not the path, is what is measured. */
+#define RMDT_CREDIT_RTT_MIN_US 1000u
+
+/* Fields are private to credit.c. */
+struct rmdt_credit {
+	uint64_t window_bytes;
+	uint64_t max_bytes;
+	uint64_t limit_off;		/* announced last */
+	uint64_t consumed_off;
+	uint64_t epoch_off;		/* consumed_off when the measurement began */
+	uint64_t epoch_us;
+	bool epoch_open;		/* bytes have come since the measurement began */
+	bool pressed;			/* the sender came near the limit in this epoch */
+};
+
+/* Announced so far: start_off + the first window, min(first_bytes, max_bytes). */
+void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t first_bytes,
+		      uint64_t max_bytes);
+
+/* Bytes up to highest_off have arrived. (For a peer: offsets are sums over its flows.) */
+void rmdt_credit_on_data(struct rmdt_credit *credit, uint64_t highest_off, uint64_t now_us);
+
+/* The reader has consumed up to consumed_off; rtt_us is the least measured of the peer, 0 unknown. */
+void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, uint64_t rtt_us,
+			     uint64_t now_us);
+
+/* The limit to announce if anything is sent now: consumed + window, never lower than before. */
+uint64_t rmdt_credit_limit(const struct rmdt_credit *credit);
+
+/*
+ * Whether an announcement is worth a packet of its own: it moves the limit by 1/8 window, or by
+ * anything at all when the sender has less than 1/8 window left below highest_off.
+ */
+bool rmdt_credit_due(const struct rmdt_credit *credit, uint64_t highest_off);
+
+/* limit_off was announced. */
+void rmdt_credit_announced(struct rmdt_credit *credit, uint64_t limit_off);
+
+/* Send buffers of flows that block are never limited below this. */
+#define RMDT_CREDIT_SEND_MIN_BYTES (4u * 1024u * 1024u)
+
+/*
+ * Soft limit of a send buffer, for rmdt_sendbuf_set_limit. max_cwnd_bytes is the largest congestion
+ * window among the receivers. block: 4 * cwnd within [4 MiB, cap]; the other policies need the
+ * room to tell slow from fast: cap.
+ */
+uint64_t rmdt_credit_send_limit(uint64_t max_cwnd_bytes, enum rmdt_policy_kind kind,
+				uint64_t cap_bytes);
+
+#endif

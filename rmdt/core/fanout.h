@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RMDT_CORE_FANOUT_H
+#define RMDT_CORE_FANOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/policy.h"
+#include "core/sendbuf.h"
+
+/*
+ * The policy of one out-flow over its receivers: what may be released, who must go and why,
+ * whether the flow is over. It decides; the owner acts.
+ *
+ * "Behind" means behind the *furthest receiver*, not behind the writer: a writer that fills the
+ * buffer faster than the network drains it must not make all receivers look late.
+ */
+
+enum rmdt_member_state {
+	RMDT_MEMBER_LIVE = 0,		/* attached, or still connecting */
+	RMDT_MEMBER_FINISHED,		/* its application confirmed the whole stream */
+	RMDT_MEMBER_DETACHING,		/* was told to go, has not confirmed: still pins its bytes */
+	RMDT_MEMBER_DETACHED,		/* gone: dead, refused, left, or detached by policy */
+};
+
+enum rmdt_detach_reason {
+	RMDT_DETACH_NONE = 0,
+	RMDT_DETACH_LAG_BYTES,		/* drop: more than lag_bytes behind the furthest */
+	RMDT_DETACH_LAG_TIME,		/* drop: more than lag_us behind the furthest */
+	RMDT_DETACH_QUORUM,		/* needs bytes that the others' progress releases */
+	RMDT_DETACH_LINGER,		/* the others have finished and the linger time is over */
+};
+
+struct rmdt_member {
+	enum rmdt_member_state state;
+	bool required;			/* false: never holds the others up, nor the end beyond linger */
+	uint64_t sent_off;		/* highest ever sent + 1 (for reports; not judged) */
+	uint64_t received_off;		/* acknowledged in order; starts at the offset of its join */
+	uint64_t consumed_off;		/* consumed by its application (for reports; not judged) */
+	uint64_t held_off;		/* application wants bytes from here kept; RMDT_OFF_NONE: no hold */
+	/* results of rmdt_fanout_judge */
+	enum rmdt_detach_reason verdict; /* not NONE: detach this one (stays set until it is acted on) */
+	uint64_t lag_bytes;		/* behind the furthest receiver */
+	uint64_t lag_us;		/* the same as time, as fine as the history */
+};
+
+/* Samples of the furthest position over time: lag_us is known to 1/32 of the allowed lag. */
+#define RMDT_FANOUT_HISTORY 64u
+
+struct rmdt_fanout {
+	struct rmdt_policy policy;
+	uint64_t linger_us;		/* grace for the rest when enough have finished */
+	uint64_t enough_us;		/* when enough had finished, RMDT_OFF_NONE not yet */
+	uint64_t step_us;		/* least time between two samples */
+	uint32_t first, count;		/* ring of samples, oldest first */
+	struct {
+		uint64_t at_us;
+		uint64_t off;
+	} history[RMDT_FANOUT_HISTORY];
+};
+
+/* The buffer as it is now. */
+struct rmdt_fanout_input {
+	uint64_t base_off;		/* rmdt_sendbuf_base */
+	uint64_t head_off;		/* rmdt_sendbuf_head */
+	uint64_t final_off;		/* end of the stream, RMDT_OFF_NONE not finished */
+	uint64_t limit_bytes;		/* rmdt_sendbuf_limit */
+	uint64_t need_bytes;		/* room that the writer waits for, 0: it does not wait */
+};
+
+struct rmdt_fanout_output {
+	uint64_t release_off;		/* safe to release up to here now, >= base_off */
+	uint64_t next_us;		/* judge again then, RMDT_OFF_NONE: only when something moves */
+	uint32_t live;			/* LIVE members, those with a verdict not counted */
+	uint32_t finished;
+	uint32_t detached;		/* DETACHED, DETACHING and with a verdict */
+	bool complete;			/* stream finished and nobody live or detaching any more */
+	bool satisfied;			/* the policy's promise is kept so far: see rmdt_fanout_judge */
+};
+
+void rmdt_fanout_init(struct rmdt_fanout *fo, const struct rmdt_policy *policy,
+		      uint64_t linger_us);
+
+/*
+ * Judges n members at now_us (never going back). Call it when a position moved, the writer lacks
+ * room, a member changed state, or next_us is reached. Sets verdict, lag_bytes and lag_us of LIVE
+ * members. The owner then marks those with a verdict DETACHING, tells them, marks them DETACHED
+ * when they confirm, and judges again: release_off never passes a member that is not DETACHED.
+ *
+ * satisfied: block and drop, every required member that is not detached by drop is live or
+ * finished and one at least remains; quorum, K or more are live or finished.
+ * With nobody attached nothing is released.
+ */
+void rmdt_fanout_judge(struct rmdt_fanout *fo, const struct rmdt_fanout_input *in,
+		       struct rmdt_member *members, size_t n, uint64_t now_us,
+		       struct rmdt_fanout_output *out);
+
+/* A phrase for reports, never NULL. */
+const char *rmdt_detach_reason_text(enum rmdt_detach_reason reason);
+
+#endif
