@@ -29,9 +29,7 @@ struct rmdt_config_values {
 	uint64_t dead_after_us;		/* dead-after = 30s */
 	uint64_t keepalive_us;		/* keepalive = 15s; never more than half of dead_after_us */
 	uint64_t linger_us;		/* linger = 10s */
-	const char *identity;		/* identity: file of the private key; "" is id of the standard folder */
-	const char *authorized_keys;	/* authorized-keys: file; "" is authorized_keys beside the identity */
-	const char *known_hosts;	/* known-hosts: file; "" is known_hosts beside the identity */
+	const char *identity;		/* identity: folder of id, authorized_keys, known_hosts; "" is the standard one */
 	const char *psk;		/* psk: file of the pre-shared key; "" is none */
 	bool strict;			/* strict = no; yes: unlisted and unknown keys are refused */
 	unsigned max_peers;		/* max-peers = 1024 */
