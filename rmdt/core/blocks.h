@@ -30,10 +30,11 @@ struct rmdt_blocks_ops {
 	void *ctx;			/* borrowed; handed to all four */
 };
 
-/* Fields are private to blocks.c; under `lock` except ops and cap. */
+/* Fields are private to blocks.c; under `lock` except ops, cap and spare. */
 struct rmdt_blocks {
 	struct rmdt_blocks_ops ops;
 	uint32_t cap;			/* most blocks in use at once */
+	uint32_t spare;			/* of these, not for rmdt_blocks_get_sparing */
 	uint32_t used;			/* handed out now */
 	uint32_t kept;			/* on the free list now, <= RMDT_BLOCKS_KEEP */
 	void *free_list;		/* linked through the first word of each block */
@@ -51,6 +52,12 @@ void rmdt_blocks_fini(struct rmdt_blocks *pool);
 
 /* A block of RMDT_BLOCK_BYTES with undefined content, or NULL: at the cap or out of memory. */
 void *rmdt_blocks_get(struct rmdt_blocks *pool);
+
+/*
+ * The same for send buffers, which must leave the last eighth to receive buffers: two engines
+ * that fill all memory with what they want to send could otherwise never take anything in again.
+ */
+void *rmdt_blocks_get_sparing(struct rmdt_blocks *pool);
 
 /* Takes back a block of this pool; NULL is ignored. */
 void rmdt_blocks_put(struct rmdt_blocks *pool, void *block);

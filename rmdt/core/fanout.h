@@ -17,11 +17,11 @@
  * buffer faster than the network drains it must not make all receivers look late.
  */
 
-enum rmdt_member_state {
-	RMDT_MEMBER_LIVE = 0,		/* attached, or still connecting */
-	RMDT_MEMBER_FINISHED,		/* its application confirmed the whole stream */
-	RMDT_MEMBER_DETACHING,		/* was told to go, has not confirmed: still pins its bytes */
-	RMDT_MEMBER_DETACHED,		/* gone: dead, refused, left, or detached by policy */
+enum rmdt_fanout_state {
+	RMDT_FANOUT_LIVE = 0,		/* attached, or still connecting */
+	RMDT_FANOUT_FINISHED,		/* its application confirmed the whole stream */
+	RMDT_FANOUT_DETACHING,		/* was told to go, has not confirmed: still pins its bytes */
+	RMDT_FANOUT_DETACHED,		/* gone: dead, refused, left, or detached by policy */
 };
 
 enum rmdt_detach_reason {
@@ -32,8 +32,8 @@ enum rmdt_detach_reason {
 	RMDT_DETACH_LINGER,		/* the others have finished and the linger time is over */
 };
 
-struct rmdt_member {
-	enum rmdt_member_state state;
+struct rmdt_fanout_member {
+	enum rmdt_fanout_state state;
 	bool required;			/* false: never holds the others up, nor the end beyond linger */
 	uint64_t sent_off;		/* highest ever sent + 1 (for reports; not judged) */
 	uint64_t received_off;		/* acknowledged in order; starts at the offset of its join */
@@ -93,7 +93,7 @@ void rmdt_fanout_init(struct rmdt_fanout *fo, const struct rmdt_policy *policy,
  * With nobody attached nothing is released.
  */
 void rmdt_fanout_judge(struct rmdt_fanout *fo, const struct rmdt_fanout_input *in,
-		       struct rmdt_member *members, size_t n, uint64_t now_us,
+		       struct rmdt_fanout_member *members, size_t n, uint64_t now_us,
 		       struct rmdt_fanout_output *out);
 
 /* A phrase for reports, never NULL. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/blocks.h"
+#include "rmdt.h"
 
 /*
  * The one send buffer of an out-flow, shared by all its receivers.
@@ -34,12 +35,6 @@
 
 struct rmdt_sendbuf;
 
-/* Writable memory: len bytes at ptr hold the stream from off on. Valid until its commit. */
-struct rmdt_span {
-	uint8_t *ptr;
-	size_t len;
-	uint64_t off;
-};
 
 /*
  * A buffer whose first byte has offset start_off, holding at most max_bytes (at least one block is
