@@ -28,6 +28,7 @@ struct rmdt_cc_config {
 	uint64_t cap_rate;		/* bytes/s that no algorithm may pass; 0: none */
 	uint64_t hint_rate;		/* bytes/s that this path once carried; 0: never seen */
 	uint64_t hint_rtt_us;		/* its min RTT then; the hint holds only if it is alike */
+	uint64_t initial_rtt_us;	/* RTT that the handshake saw; 0: none */
 	uint64_t seed;			/* spreads the times of probes; any value */
 };
 
