@@ -15,9 +15,9 @@
  */
 
 /*
- * First windows. A window is a promise, not memory: blocks are touched as bytes arrive, and a reader
- * that keeps up leaves only a few in use. 16 MiB are 130 ms at 1 Gbit/s, so a LAN never grows
- * beyond them even behind a slow reader, and 16 MiB at each end stay far below 96 MB of RSS.
+ * First windows. A window is a promise, not memory: blocks are touched as bytes arrive, and a
+ * reader that keeps up leaves only a few in use. 16 MiB are 130 ms at 1 Gbit/s, so a LAN never
+ * grows beyond them even behind a slow reader, and 16 MiB at each end stay far below 96 MB.
  */
 #define RMDT_CREDIT_FLOW_BYTES (16u * 1024u * 1024u)
 #define RMDT_CREDIT_PEER_BYTES (32u * 1024u * 1024u)
@@ -44,7 +44,7 @@ void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t f
 /* Bytes up to highest_off have arrived. (For a peer: offsets are sums over its flows.) */
 void rmdt_credit_on_data(struct rmdt_credit *credit, uint64_t highest_off, uint64_t now_us);
 
-/* The reader has consumed up to consumed_off; rtt_us is the least measured of the peer, 0 unknown. */
+/* The reader has consumed up to consumed_off; rtt_us is the peer's least RTT, 0 unknown. */
 void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, uint64_t rtt_us,
 			     uint64_t now_us);
 

@@ -20,7 +20,7 @@
 enum rmdt_fanout_state {
 	RMDT_FANOUT_LIVE = 0,		/* attached, or still connecting */
 	RMDT_FANOUT_FINISHED,		/* its application confirmed the whole stream */
-	RMDT_FANOUT_DETACHING,		/* was told to go, has not confirmed: still pins its bytes */
+	RMDT_FANOUT_DETACHING,		/* was told to go, has not confirmed: pins its bytes */
 	RMDT_FANOUT_DETACHED,		/* gone: dead, refused, left, or detached by policy */
 };
 
@@ -34,15 +34,15 @@ enum rmdt_detach_reason {
 
 struct rmdt_fanout_member {
 	enum rmdt_fanout_state state;
-	bool required;			/* false: never holds the others up, nor the end beyond linger */
-	uint64_t sent_off;		/* highest ever sent + 1 (for reports; not judged) */
-	uint64_t received_off;		/* acknowledged in order; starts at the offset of its join */
-	uint64_t consumed_off;		/* consumed by its application (for reports; not judged) */
-	uint64_t held_off;		/* application wants bytes from here kept; RMDT_OFF_NONE: no hold */
-	/* results of rmdt_fanout_judge */
-	enum rmdt_detach_reason verdict; /* not NONE: detach this one (stays set until it is acted on) */
-	uint64_t lag_bytes;		/* behind the furthest receiver */
-	uint64_t lag_us;		/* the same as time, as fine as the history */
+	bool required;		/* false: never holds the others up, nor the end beyond linger */
+	uint64_t sent_off;	/* end of what was ever sent (for reports; not judged) */
+	uint64_t received_off;	/* acknowledged in order; at first where it joined */
+	uint64_t consumed_off;	/* taken by its application (for reports; not judged) */
+	uint64_t held_off;	/* application wants bytes from here on kept; RMDT_OFF_NONE: no hold */
+	/* results of rmdt_fanout_judge; of members that are LIVE only */
+	enum rmdt_detach_reason verdict; /* not NONE: detach this one */
+	uint64_t lag_bytes;	/* behind the furthest receiver */
+	uint64_t lag_us;	/* the same as time, as fine as the history */
 };
 
 /* Samples of the furthest position over time: lag_us is known to 1/32 of the allowed lag. */
@@ -64,19 +64,19 @@ struct rmdt_fanout {
 struct rmdt_fanout_input {
 	uint64_t base_off;		/* rmdt_sendbuf_base */
 	uint64_t head_off;		/* rmdt_sendbuf_head */
-	uint64_t final_off;		/* end of the stream, RMDT_OFF_NONE not finished */
+	uint64_t final_off;		/* end of the stream, RMDT_OFF_NONE: not known */
 	uint64_t limit_bytes;		/* rmdt_sendbuf_limit */
-	uint64_t need_bytes;		/* room that the writer waits for, 0: it does not wait */
+	uint64_t need_bytes;		/* room that the writer waits for, 0: it does not */
 };
 
 struct rmdt_fanout_output {
 	uint64_t release_off;		/* safe to release up to here now, >= base_off */
-	uint64_t next_us;		/* judge again then, RMDT_OFF_NONE: only when something moves */
-	uint32_t live;			/* LIVE members, those with a verdict not counted */
+	uint64_t next_us;		/* judge again then; RMDT_OFF_NONE: when a thing moves */
+	uint32_t live;			/* LIVE members without a verdict */
 	uint32_t finished;
 	uint32_t detached;		/* DETACHED, DETACHING and with a verdict */
-	bool complete;			/* stream finished and nobody live or detaching any more */
-	bool satisfied;			/* the policy's promise is kept so far: see rmdt_fanout_judge */
+	bool complete;			/* stream finished, nobody live or detaching */
+	bool satisfied;			/* promise kept so far: see rmdt_fanout_judge */
 };
 
 void rmdt_fanout_init(struct rmdt_fanout *fo, const struct rmdt_policy *policy,
@@ -88,15 +88,16 @@ void rmdt_fanout_init(struct rmdt_fanout *fo, const struct rmdt_policy *policy,
  * members. The owner then marks those with a verdict DETACHING, tells them, marks them DETACHED
  * when they confirm, and judges again: release_off never passes a member that is not DETACHED.
  *
- * satisfied: block and drop, every required member that is not detached by drop is live or
- * finished and one at least remains; quorum, K or more are live or finished.
+ * satisfied: block, every required member is live or finished; drop, at least one member is;
+ * quorum, K or more are. Members that are detached or have a verdict do not count.
  * With nobody attached nothing is released.
  */
 void rmdt_fanout_judge(struct rmdt_fanout *fo, const struct rmdt_fanout_input *in,
 		       struct rmdt_fanout_member *members, size_t n, uint64_t now_us,
 		       struct rmdt_fanout_output *out);
 
-/* A phrase for reports, never NULL. */
+/* A phrase for reports, never NULL; and the enum rmdt_code of rmdt.h that says it on the wire. */
 const char *rmdt_detach_reason_text(enum rmdt_detach_reason reason);
+unsigned rmdt_detach_reason_code(enum rmdt_detach_reason reason);
 
 #endif

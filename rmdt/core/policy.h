@@ -28,7 +28,7 @@ struct rmdt_policy {
 
 /*
  * Reads `block`, `drop:64M`, `drop:5s` or `quorum:2`. 0, or -EINVAL with a sentence naming the text
- * at fault in why (why_bytes long, always terminated; see RMDT_WHY_BYTES in core/text.h).
+ * at fault in why (why_bytes long, always terminated; RMDT_ERROR_BYTES of rmdt.h suits).
  */
 int rmdt_policy_parse(const char *text, struct rmdt_policy *out, char *why, size_t why_bytes);
 

@@ -18,23 +18,24 @@
  * given to the sender, and nothing at or beyond it is stored.
  *
  * A packet is handled in three steps: claim before it is decrypted; decrypt (all packets of a
- * batch, before the first commit or write of that batch); then commit or unclaim, or write. Memory is only allocated by commit and
- * write, which the caller reaches only with authenticated bytes: a forged packet costs nothing.
+ * batch, before the first commit or write of that batch); then commit or unclaim, or write.
+ * Memory is only allocated by commit and write, which the caller reaches only with authenticated
+ * bytes: a forged packet costs nothing.
  */
 
 /* Claims open at once, i.e. packets in one decryption batch; more are sent through scratch. */
 #define RMDT_RECVBUF_CLAIMS 64u
 
-/* Islands of received bytes; beyond, a packet that would make one more is dropped unacknowledged. */
+/* Islands of received bytes, 64 KiB of ranges; a packet that would make one more is dropped. */
 #define RMDT_RECVBUF_RANGES 4096u
 
 enum rmdt_recvbuf_result {
-	RMDT_RECVBUF_PLACE = 0,		/* claim: decrypt into *dst, then commit or unclaim */
-	RMDT_RECVBUF_STORED,		/* commit, write: new bytes are in; acknowledge */
-	RMDT_RECVBUF_DUPLICATE,		/* wholly there already: authenticate, then acknowledge */
-	RMDT_RECVBUF_SCRATCH,		/* claim: decrypt elsewhere, then write */
-	RMDT_RECVBUF_BEYOND,		/* outside limit, final or sense: drop, no acknowledgement */
-	RMDT_RECVBUF_NOBLOCK,		/* no memory or too many islands: drop, no acknowledgement */
+	RMDT_RECVBUF_PLACE = 0,	/* claim: decrypt into *dst, then commit or unclaim */
+	RMDT_RECVBUF_STORED,	/* commit, write: new bytes are in; acknowledge */
+	RMDT_RECVBUF_DUPLICATE,	/* wholly there already: authenticate, then acknowledge */
+	RMDT_RECVBUF_SCRATCH,	/* claim: decrypt elsewhere, then write */
+	RMDT_RECVBUF_BEYOND,	/* outside start, limit or final: drop, do not acknowledge */
+	RMDT_RECVBUF_NOBLOCK,	/* no memory or too many islands: drop, do not acknowledge */
 };
 
 /* Producer's counters. */
@@ -60,10 +61,10 @@ void rmdt_recvbuf_free(struct rmdt_recvbuf *rb);
 /* ---- producer ---- */
 
 /*
- * Where to decrypt the len (<= RMDT_BLOCK_BYTES) bytes at off. PLACE only when all are missing,
- * unclaimed, and inside one block that is already allocated; *dst is set only then and the
- * claim stays open until commit or unclaim. PLACE, DUPLICATE, SCRATCH or BEYOND. len 0 (a bare
- * FIN) is DUPLICATE when off is inside the limit.
+ * Where to decrypt the len bytes at off. PLACE only when all are missing, unclaimed, and inside
+ * one block that is already allocated; *dst is set only then and the claim stays open until
+ * commit or unclaim. PLACE, DUPLICATE, SCRATCH or BEYOND (also for len > RMDT_BLOCK_BYTES).
+ * len 0 (a bare FIN) is DUPLICATE from start up to and including the limit.
  */
 enum rmdt_recvbuf_result rmdt_recvbuf_claim(struct rmdt_recvbuf *rb, uint64_t off, size_t len,
 					    uint8_t **dst);
@@ -102,7 +103,7 @@ uint32_t rmdt_recvbuf_recycle(struct rmdt_recvbuf *rb);
 
 /*
  * For a flow that has been quiet: recycles, and when all that came has been consumed frees the
- * last block and the ones kept ahead too. Claims must be closed. The next packet goes through scratch.
+ * last block and one kept ahead too. Claims must be closed. The next packet goes through scratch.
  */
 void rmdt_recvbuf_idle(struct rmdt_recvbuf *rb);
 

@@ -30,11 +30,12 @@
 
 /* Reservations that may be open at once: one per thread that fills, with ample room. */
 #define RMDT_SENDBUF_RESERVATIONS 64u
-/* Further open ones that only placements on credit may use, so that reserve cannot crowd them out. */
+/* Placements that may be open besides, one per thread too: reserve cannot crowd them out. */
 #define RMDT_SENDBUF_PLACEMENTS 192u
 
-struct rmdt_sendbuf;
+/* struct rmdt_span of rmdt.h: len writable bytes at ptr hold the stream from off on, until commit. */
 
+struct rmdt_sendbuf;
 
 /*
  * A buffer whose first byte has offset start_off, holding at most max_bytes (at least one block is
@@ -52,19 +53,19 @@ void rmdt_sendbuf_free(struct rmdt_sendbuf *sb);
  * Reserves 1 to want contiguous bytes at the tail, never beyond the end of a block. Several
  * reservations may be open and be filled in any order by different threads.
  * 0; -EAGAIN no room until something is released; -ENOBUFS the pool is empty; -EBUSY too many are
- * open; -EPIPE finished; -EINVAL want is 0. *out is written only on 0.
+ * open; -ENOMEM; -EPIPE finished; -EINVAL want is 0. *out is written only on 0.
  */
 int rmdt_sendbuf_reserve(struct rmdt_sendbuf *sb, size_t want, struct rmdt_span *out);
 
 /*
- * Commits the reservation or placement that begins at off, of which the first `used` bytes are
+ * Commits the reserved or placed span that begins at off, of which the first `used` bytes are
  * filled. head moves when all earlier ones are committed: bytes appear in the order of placement.
  * Fewer than reserved only for the last one at the tail (used may be 0): the rest is returned.
- * 0, or -EINVAL: no open reservation begins there, used is too large, or short and not the last.
+ * 0, or -EINVAL: no open span begins there, used is too large, or short and not the last.
  */
 int rmdt_sendbuf_commit(struct rmdt_sendbuf *sb, uint64_t off, size_t used);
 
-/* Bytes that reserve would grant in all now, as far as limit and credit go (the pool may have less). */
+/* Bytes that reserve would grant in all now by limit and credit; the pool may have less. */
 uint64_t rmdt_sendbuf_room(const struct rmdt_sendbuf *sb);
 
 /* Sets the soft limit, clamped to [one block, max_bytes]. Lowering it frees nothing by itself. */
@@ -74,8 +75,8 @@ uint64_t rmdt_sendbuf_limit(const struct rmdt_sendbuf *sb);
 /*
  * Takes credit: room and blocks for `bytes` that later placements use, so that these cannot fail.
  * Asking for more than the soft limit succeeds when nothing else is buffered.
- * 0; -EAGAIN no room yet; -ENOBUFS the pool is empty; -EMSGSIZE more than max_bytes; -EPIPE
- * finished.
+ * 0; -EAGAIN no room yet; -ENOBUFS the pool is empty; -EMSGSIZE more than max_bytes; -ENOMEM;
+ * -EPIPE finished.
  */
 int rmdt_sendbuf_take_credit(struct rmdt_sendbuf *sb, uint64_t bytes);
 
@@ -90,9 +91,9 @@ uint64_t rmdt_sendbuf_credit(const struct rmdt_sendbuf *sb);
 
 /*
  * Places `bytes` (> 0) at the tail, out of credit: *n spans, consecutive in the stream, one more
- * for each end of block crossed. It is ONE reservation: commit it whole, once, with spans[0].off
- * and all of bytes. Fails only for programming errors: -EINVAL bytes is 0, more than the credit,
- * or max_spans is too small; -EBUSY RMDT_SENDBUF_PLACEMENTS are open; -EPIPE finished.
+ * for each end of block crossed. Each is filled and committed by itself, in any order.
+ * Fails only for programming errors, and then places nothing: -EINVAL bytes is 0; -ENOSPC more
+ * than the credit; -E2BIG max_spans is too small; -EBUSY too many are open; -EPIPE finished.
  */
 int rmdt_sendbuf_place(struct rmdt_sendbuf *sb, size_t bytes, struct rmdt_span *spans,
 		       size_t max_spans, size_t *n);
@@ -131,7 +132,7 @@ uint64_t rmdt_sendbuf_head(const struct rmdt_sendbuf *sb);
 size_t rmdt_sendbuf_view(const struct rmdt_sendbuf *sb, uint64_t off, size_t max,
 			 const uint8_t **ptr);
 
-/* Whether the stream is finished, and then its length's end in *off (off may be NULL). */
+/* Whether the stream is finished, and then where it ends in *off (off may be NULL). */
 bool rmdt_sendbuf_final(const struct rmdt_sendbuf *sb, uint64_t *off);
 
 #endif

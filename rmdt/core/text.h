@@ -7,12 +7,9 @@
 
 /* Building short texts in the caller's buffer: cut off when full, always terminated. */
 
-/* Enough for any sentence of a parser about the text at fault. */
-#define RMDT_WHY_BYTES 256u
-
 struct rmdt_text {
 	char *buf;			/* borrowed */
-	size_t cap;			/* bytes in buf with the terminator; 0: nothing is written */
+	size_t cap;			/* of buf, with the terminator; 0: nothing is written */
 	size_t len;
 };
 

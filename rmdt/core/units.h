@@ -7,9 +7,10 @@
 
 /*
  * Sizes, rates, durations and percents as people write them. Parsers are strict: digits, at most
- * one decimal point with digits on both sides, at most one space, a unit, and nothing else; the result must be a whole number and
- * fit. They return 0, or -EINVAL (not understood) or -ERANGE (too large) with a sentence naming
- * the text at fault in why (why_bytes long, always terminated; RMDT_WHY_BYTES of core/text.h suits).
+ * one decimal point with digits on both sides, at most one space, a unit, and nothing else; the
+ * result must be a whole number and fit. They return 0, or -EINVAL (not understood) or -ERANGE
+ * (too large) with a sentence naming the text at fault in why (why_bytes long, always terminated;
+ * RMDT_ERROR_BYTES of rmdt.h suits).
  */
 
 /* Longest text of a formatter with its terminator. */
@@ -28,8 +29,8 @@ int rmdt_units_parse_duration(const char *text, uint64_t *us, char *why, size_t 
 int rmdt_units_parse_percent(const char *text, uint32_t *ppm, char *why, size_t why_bytes);
 
 /*
- * For people, three figures or so, rounded to nearest: "999 B", "1.50 GB", "940 Mbit/s", "1.25 ms", "2h05m", "0.50%". The parsers
- * read all of these except mixed durations. They return buf.
+ * For people, three figures, rounded to nearest: "999 B", "1.50 GB", "940 Mbit/s", "1.25 ms",
+ * "2h05m", "0.50%". The parsers read all of these except mixed durations. They return buf.
  */
 char *rmdt_units_format_size(uint64_t bytes, char *buf, size_t buf_bytes);
 char *rmdt_units_format_rate(uint64_t bits_per_s, char *buf, size_t buf_bytes);
