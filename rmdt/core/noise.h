@@ -89,7 +89,7 @@ const uint8_t *rmdt_noise_remote_static(const struct rmdt_noise *n);
 /* The handshake hash so far, 32 bytes, borrowed until the next call. */
 const uint8_t *rmdt_noise_hash(const struct rmdt_noise *n);
 
-/* 0, or -EPROTO before the handshake is done. */
+/* 0; -EPROTO before the handshake is done; -ENOMEM. */
 int rmdt_noise_split(struct rmdt_noise *n, struct rmdt_noise_split *out);
 
 /*
