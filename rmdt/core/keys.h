@@ -68,7 +68,7 @@ unsigned rmdt_keys_tx_phase(const struct rmdt_keys *k);
 
 /*
  * Seals with the current sending key. Returns in_len + 16; -EKEYEXPIRED when a hard limit is
- * reached (only a rekey in the other direction or a new handshake helps); else as rmdt_aead_seal.
+ * reached: the association must end, a new handshake helps. Else as rmdt_aead_seal.
  */
 int rmdt_keys_seal(struct rmdt_keys *k, const struct rmdt_keys_packet *p);
 
@@ -119,7 +119,10 @@ int rmdt_keys_rekey_answer(struct rmdt_keys *k, const struct rmdt_keys_offer *of
 int rmdt_keys_rekey_finish(struct rmdt_keys *k, const struct rmdt_keys_offer *offer,
 			   uint64_t now_us);
 
-/* When rmdt_keys_expire or rmdt_keys_wants_rekey should be looked at next, or RMDT_KEYS_NEVER_US. */
+/*
+ * When time alone next changes what rmdt_keys_expire or rmdt_keys_wants_rekey do, or
+ * RMDT_KEYS_NEVER_US. Limits in packets and blocks are seen by asking wants_rekey after sealing.
+ */
 uint64_t rmdt_keys_next_us(const struct rmdt_keys *k);
 
 /* Wipes the old receiving key when its time has passed. */
