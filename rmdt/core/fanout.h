@@ -34,11 +34,11 @@ enum rmdt_detach_reason {
 
 struct rmdt_fanout_member {
 	enum rmdt_fanout_state state;
-	bool required;		/* false: never holds the others up, nor the end beyond linger */
+	bool required;		/* false: never holds the others up, nor the end after linger */
 	uint64_t sent_off;	/* end of what was ever sent (for reports; not judged) */
 	uint64_t received_off;	/* acknowledged in order; at first where it joined */
 	uint64_t consumed_off;	/* taken by its application (for reports; not judged) */
-	uint64_t held_off;	/* application wants bytes from here on kept; RMDT_OFF_NONE: no hold */
+	uint64_t held_off;	/* application wants bytes from here kept; RMDT_OFF_NONE: no */
 	/* results of rmdt_fanout_judge; of members that are LIVE only */
 	enum rmdt_detach_reason verdict; /* not NONE: detach this one */
 	uint64_t lag_bytes;	/* behind the furthest receiver */

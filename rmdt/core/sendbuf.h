@@ -33,7 +33,7 @@
 /* Placements that may be open besides, one per thread too: reserve cannot crowd them out. */
 #define RMDT_SENDBUF_PLACEMENTS 192u
 
-/* struct rmdt_span of rmdt.h: len writable bytes at ptr hold the stream from off on, until commit. */
+/* struct rmdt_span of rmdt.h: len writable bytes at ptr for the stream from off on, until commit. */
 
 struct rmdt_sendbuf;
 
