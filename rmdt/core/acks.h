@@ -19,8 +19,8 @@
 #define RMDT_ACKS_MAX_RANGES 4096
 /* Packets below a confirmed ack that may still come late: 16 ms of a million packets a second. */
 #define RMDT_ACKS_REPLAY_PKTS UINT64_C(16384)
-/* Least reordering that acks keep repeating ranges for; grows with the reordering seen. */
-#define RMDT_ACKS_REPEAT_PKTS UINT64_C(256)
+/* Acks repeat what lies this far below a confirmed one; grows with the reordering seen. */
+#define RMDT_ACKS_REPEAT_PKTS UINT64_C(64)
 /* Ranges in one ACK frame, first one included: bounds the frame and the work it makes. */
 #define RMDT_ACK_MAX_RANGES 500
 /* An ack is never held back longer than this; the sender's probe timeout counts on it. */
@@ -54,7 +54,7 @@ struct rmdt_acks {
 	struct rmdt_ranges seen;  /* packet numbers received, all at or above floor */
 	uint64_t floor;           /* everything below counts as seen */
 	uint64_t report_floor;    /* acks do not go below: the peer knows those already */
-	uint64_t reorder_pkts;    /* greatest distance by which a packet came late */
+	uint64_t reorder_pkts;    /* greatest distance by which a packet came late, of late */
 	uint64_t largest_us;      /* arrival of the largest */
 	uint64_t ect_pkts;        /* packets that came marked ECT(0) or ECT(1) */
 	uint64_t ce_pkts;         /* packets that came marked CE */
