@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cidr.h"
 #include "core/trust.h"
 
 #define RMDT_AUTHORIZED_MAX_KEYS 65536	/* lines; a lookup is linear and done once per handshake */
@@ -26,17 +27,6 @@ enum rmdt_purpose_bit {
 	RMDT_MAY_ALL = 7,
 };
 
-/* An address as bytes in network order; an IPv4-mapped IPv6 address counts as IPv4. */
-struct rmdt_trust_addr {
-	uint8_t version;	/* 4: 4 bytes are used; 6: 16 */
-	uint8_t bytes[16];
-};
-
-struct rmdt_trust_cidr {
-	struct rmdt_trust_addr addr;
-	uint8_t bits;
-};
-
 /* One line, borrowed from the list. */
 struct rmdt_authorized_key {
 	uint8_t pub[RMDT_TRUST_KEY_BYTES];
@@ -48,7 +38,7 @@ struct rmdt_authorized_key {
 	size_t from_n;
 };
 
-enum rmdt_authorized_verdict {
+enum rmdt_authorized_verdict {		/* refusals in order of nearness */
 	RMDT_AUTHORIZED_YES,
 	RMDT_AUTHORIZED_UNKNOWN_KEY,
 	RMDT_AUTHORIZED_WRONG_ADDRESS,	/* the key is listed, but not from there */
@@ -82,8 +72,5 @@ enum rmdt_authorized_verdict rmdt_authorized_check(const struct rmdt_authorized 
 
 /* Number of keys listed. */
 size_t rmdt_authorized_count(const struct rmdt_authorized *list);
-
-/* "192.0.2.0/24", "2001:db8::/32", or a bare address. 0, or -EINVAL (host bits must be zero). */
-int rmdt_trust_cidr_parse(const char *text, size_t len, struct rmdt_trust_cidr *out);
 
 #endif
