@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RMDT_CORE_BBR_LOSS_H
+#define RMDT_CORE_BBR_LOSS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Tells loss by a full queue from loss by chance. A radio link or a dirty fibre loses its share at
+ * any sending rate; a full queue loses nothing once less is sent than it drains. So the share lost
+ * of what was sent while the controller held back ("calm" times) is the baseline, and only what
+ * exceeds it is congestion.
+ */
+
+/* In millionths, the unit of all shares here. */
+#define RMDT_BBR_PPM 1000000u
+
+struct rmdt_bbr_loss {
+	/* Baseline: bytes sent in calm times, old ones fading away. */
+	uint64_t calm_acked_bytes;
+	uint64_t calm_lost_bytes;
+	uint64_t calm_from_us;		/* packets sent from here ... */
+	uint64_t calm_until_us;		/* ... to here are calm; UINT64_MAX: still going on */
+	bool calm_seen;			/* calm_from_us has a meaning */
+
+	/* The present round. */
+	uint64_t round_acked_bytes;
+	uint64_t round_lost_bytes;
+	uint64_t round_ce_bytes;
+};
+
+void rmdt_bbr_loss_init(struct rmdt_bbr_loss *loss);
+
+/* The controller sends below what the path carries from now on, or no longer. Idempotent. */
+void rmdt_bbr_loss_set_calm(struct rmdt_bbr_loss *loss, bool calm, uint64_t now_us);
+
+/* bytes were acked or lost, of which the newest was sent at sent_us. */
+void rmdt_bbr_loss_on_acked(struct rmdt_bbr_loss *loss, uint64_t bytes, uint64_t sent_us,
+			    uint32_t mss_bytes);
+void rmdt_bbr_loss_on_lost(struct rmdt_bbr_loss *loss, uint64_t bytes, uint64_t sent_us);
+void rmdt_bbr_loss_on_spurious(struct rmdt_bbr_loss *loss, uint64_t bytes);
+void rmdt_bbr_loss_on_ce(struct rmdt_bbr_loss *loss, uint64_t bytes);
+
+/* A round ends. */
+void rmdt_bbr_loss_end_round(struct rmdt_bbr_loss *loss);
+
+/* Share lost by chance, as seen up to now; at most 30 %. */
+uint32_t rmdt_bbr_loss_baseline_ppm(const struct rmdt_bbr_loss *loss);
+
+/* Whether enough calm packets were seen for the baseline to be trusted. */
+bool rmdt_bbr_loss_is_known(const struct rmdt_bbr_loss *loss, uint32_t mss_bytes);
+
+/* Share lost, and share marked CE, of the present round. */
+uint32_t rmdt_bbr_loss_round_ppm(const struct rmdt_bbr_loss *loss);
+uint32_t rmdt_bbr_loss_round_ce_ppm(const struct rmdt_bbr_loss *loss);
+
+/*
+ * How far the present round's loss exceeds the baseline, less the chance spread of a round so
+ * small; 0 if it does not.
+ */
+uint32_t rmdt_bbr_loss_excess_ppm(const struct rmdt_bbr_loss *loss, uint32_t mss_bytes);
+
+#endif
