@@ -33,7 +33,6 @@ struct rmdt_credit {
 	uint64_t consumed_off;
 	uint64_t epoch_off;		/* consumed_off when the measurement began */
 	uint64_t epoch_us;
-	bool epoch_open;		/* bytes have come since the measurement began */
 	bool pressed;			/* the sender came near the limit in this epoch */
 };
 
@@ -42,7 +41,7 @@ void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t f
 		      uint64_t max_bytes);
 
 /* Bytes up to highest_off have arrived. (For a peer: offsets are sums over its flows.) */
-void rmdt_credit_on_data(struct rmdt_credit *credit, uint64_t highest_off, uint64_t now_us);
+void rmdt_credit_on_data(struct rmdt_credit *credit, uint64_t highest_off);
 
 /* The reader has consumed up to consumed_off; rtt_us is the peer's least RTT, 0 unknown. */
 void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, uint64_t rtt_us,
@@ -53,7 +52,8 @@ uint64_t rmdt_credit_limit(const struct rmdt_credit *credit);
 
 /*
  * Whether an announcement is worth a packet of its own: it moves the limit by 1/8 window, or by
- * anything at all when the sender has less than 1/8 window left below highest_off.
+ * 1/32 when the sender has less than 1/8 left beyond highest_off. (An idle sender that used all
+ * its credit gets the whole window, so none is ever stuck.)
  */
 bool rmdt_credit_due(const struct rmdt_credit *credit, uint64_t highest_off);
 

@@ -14,7 +14,10 @@
  * whether the flow is over. It decides; the owner acts.
  *
  * "Behind" means behind the *furthest receiver*, not behind the writer: a writer that fills the
- * buffer faster than the network drains it must not make all receivers look late.
+ * buffer faster than the network drains it must not make all receivers look late. For the same
+ * reason a quorum gives up a slow receiver's bytes only when the writer lacks room AND more of the
+ * buffer is kept for the slow ones than still lies ahead of the quorum: before, the quorum would
+ * gain nothing.
  */
 
 enum rmdt_fanout_state {
@@ -26,7 +29,7 @@ enum rmdt_fanout_state {
 
 enum rmdt_detach_reason {
 	RMDT_DETACH_NONE = 0,
-	RMDT_DETACH_LAG_BYTES,		/* drop: more than lag_bytes behind the furthest */
+	RMDT_DETACH_LAG_BYTES,		/* drop: lag_bytes behind, or what the buffer can hold */
 	RMDT_DETACH_LAG_TIME,		/* drop: more than lag_us behind the furthest */
 	RMDT_DETACH_QUORUM,		/* needs bytes that the others' progress releases */
 	RMDT_DETACH_LINGER,		/* the others have finished and the linger time is over */
@@ -38,6 +41,7 @@ struct rmdt_fanout_member {
 	uint64_t sent_off;	/* end of what was ever sent (for reports; not judged) */
 	uint64_t received_off;	/* acknowledged in order; at first where it joined */
 	uint64_t consumed_off;	/* taken by its application (for reports; not judged) */
+	uint64_t joined_us;	/* when it was attached: lag time counts from there at most */
 	uint64_t held_off;	/* application wants bytes from here kept; RMDT_OFF_NONE: no */
 	/* results of rmdt_fanout_judge; of members that are LIVE only */
 	enum rmdt_detach_reason verdict; /* not NONE: detach this one */
@@ -65,8 +69,7 @@ struct rmdt_fanout_input {
 	uint64_t base_off;		/* rmdt_sendbuf_base */
 	uint64_t head_off;		/* rmdt_sendbuf_head */
 	uint64_t final_off;		/* end of the stream, RMDT_OFF_NONE: not known */
-	uint64_t limit_bytes;		/* rmdt_sendbuf_limit */
-	uint64_t need_bytes;		/* room that the writer waits for, 0: it does not */
+	uint64_t need_bytes;		/* room the writer waits for (for the pool: a block), or 0 */
 };
 
 struct rmdt_fanout_output {

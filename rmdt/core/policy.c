@@ -11,8 +11,8 @@
 #define SYNTAX "is not a policy; write block, drop:64M, drop:5s or quorum:2"
 
 /*
- * A lag is a size when it reads as one, else a duration. Only bare digits are refused that could be
- * either; "5m" is minutes and "5M" megabytes.
+ * A lag is a size when it reads as one, else a duration: "5M" is megabytes and "5m" minutes. The
+ * least lag is more than jitter, and lets "drop:5", where seconds were meant, not pass as 5 bytes.
  */
 static int parse_lag(const char *text, const char *lag, struct rmdt_policy *out, char *why,
 		     size_t why_bytes)
@@ -20,19 +20,17 @@ static int parse_lag(const char *text, const char *lag, struct rmdt_policy *out,
 	char ignored[RMDT_ERROR_BYTES];
 	struct rmdt_policy policy = { .kind = RMDT_POLICY_DROP };
 
-	if (lag[0] != '\0' && lag[strspn(lag, "0123456789")] == '\0') {
-		rmdt_text_fault(why, why_bytes, text,
-				"needs a unit: bytes as in drop:64M, or time as in drop:5s");
-		return -EINVAL;
-	}
 	if (rmdt_units_parse_size(lag, &policy.lag_bytes, ignored, sizeof(ignored)) < 0 &&
 	    rmdt_units_parse_duration(lag, &policy.lag_us, ignored, sizeof(ignored)) < 0) {
 		rmdt_text_fault(why, why_bytes, text,
 				"has no lag; write bytes as in drop:64M, or time as in drop:5s");
 		return -EINVAL;
 	}
-	if (policy.lag_bytes == 0 && policy.lag_us == 0) {
-		rmdt_text_fault(why, why_bytes, text, "allows no lag at all");
+	if (policy.lag_bytes < RMDT_POLICY_LAG_MIN_BYTES &&
+	    policy.lag_us < RMDT_POLICY_LAG_MIN_US) {
+		rmdt_text_fault(why, why_bytes, text,
+				"allows too little lag; the least is 64Ki bytes or 1ms, seconds "
+				"are written as in drop:5s");
 		return -EINVAL;
 	}
 	*out = policy;
@@ -45,7 +43,8 @@ static int parse_quorum(const char *text, const char *digits, struct rmdt_policy
 	uint32_t k = 0;
 
 	if (digits[0] == '\0' || digits[strspn(digits, "0123456789")] != '\0') {
-		rmdt_text_fault(why, why_bytes, text, "needs a number of receivers, as in quorum:2");
+		rmdt_text_fault(why, why_bytes, text,
+				"needs a number of receivers, as in quorum:2");
 		return -EINVAL;
 	}
 	for (; *digits && k <= RMDT_POLICY_QUORUM_MAX; digits++)
@@ -85,9 +84,10 @@ void rmdt_policy_format(const struct rmdt_policy *policy, char *buf, size_t buf_
 	case RMDT_POLICY_DROP:
 		rmdt_text_add(&text, "drop:");
 		if (policy->lag_us)
-			rmdt_text_add(&text, rmdt_units_exact_duration(policy->lag_us, lag, sizeof(lag)));
+			rmdt_units_exact_duration(policy->lag_us, lag, sizeof(lag));
 		else
-			rmdt_text_add(&text, rmdt_units_exact_size(policy->lag_bytes, lag, sizeof(lag)));
+			rmdt_units_exact_size(policy->lag_bytes, lag, sizeof(lag));
+		rmdt_text_add(&text, lag);
 		break;
 	case RMDT_POLICY_QUORUM:
 		rmdt_text_add(&text, "quorum:");

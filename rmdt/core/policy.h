@@ -16,6 +16,10 @@ enum rmdt_policy_kind {
 /* Receivers that a quorum may name at most: as many as one flow can have. */
 #define RMDT_POLICY_QUORUM_MAX 1024u
 
+/* The least lag that may be asked for: less is jitter, not a slow receiver. */
+#define RMDT_POLICY_LAG_MIN_BYTES 65536u
+#define RMDT_POLICY_LAG_MIN_US 1000u
+
 struct rmdt_policy {
 	enum rmdt_policy_kind kind;
 	uint64_t lag_bytes;		/* drop: bytes allowed behind, 0 = not by bytes */

@@ -33,7 +33,7 @@
 /* Placements that may be open besides, one per thread too: reserve cannot crowd them out. */
 #define RMDT_SENDBUF_PLACEMENTS 192u
 
-/* struct rmdt_span of rmdt.h: len writable bytes at ptr for the stream from off on, until commit. */
+/* A span (rmdt.h) is len writable bytes at ptr for the stream from off on, until its commit. */
 
 struct rmdt_sendbuf;
 

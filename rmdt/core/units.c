@@ -217,7 +217,8 @@ int rmdt_units_parse_percent(const char *text, uint32_t *ppm, char *why, size_t 
 /* value / factor with three figures: 1.50, 15.0, 150. Four before the point stay four. */
 static void add_figures(struct rmdt_text *text, uint64_t value, uint64_t factor)
 {
-	unsigned decimals = factor == 1 ? 0 : value / factor >= 100 ? 0 : value / factor >= 10 ? 1 : 2;
+	uint64_t whole = value / factor;
+	unsigned decimals = factor == 1 || whole >= 100 ? 0 : whole >= 10 ? 1 : 2;
 	uint64_t scale = decimals == 2 ? 100 : decimals == 1 ? 10 : 1;
 	uint64_t scaled = (uint64_t)(((unsigned __int128)value * scale + factor / 2) / factor);
 

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/credit.h"
+
+#include <string.h>
+
+#define EPOCH_RTTS 2u		/* a window of which half is consumed in this time is short */
+#define SEND_CWNDS 4u		/* in flight, in repair, next to be sent, and one to spare */
+
+void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t first_bytes,
+		      uint64_t max_bytes)
+{
+	memset(credit, 0, sizeof(*credit));
+	credit->max_bytes = max_bytes;
+	credit->window_bytes = first_bytes < max_bytes ? first_bytes : max_bytes;
+	credit->consumed_off = credit->epoch_off = start_off;
+	credit->limit_off = start_off + credit->window_bytes;
+}
+
+void rmdt_credit_on_data(struct rmdt_credit *credit, uint64_t highest_off)
+{
+	uint64_t left = highest_off < credit->limit_off ? credit->limit_off - highest_off : 0;
+
+	if (left < credit->window_bytes / 2)
+		credit->pressed = true;
+}
+
+static void begin_epoch(struct rmdt_credit *credit, uint64_t now_us)
+{
+	credit->epoch_off = credit->consumed_off;
+	credit->epoch_us = now_us;
+	credit->pressed = false;
+}
+
+void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, uint64_t rtt_us,
+			     uint64_t now_us)
+{
+	uint64_t span_us = EPOCH_RTTS * (rtt_us > RMDT_CREDIT_RTT_MIN_US ? rtt_us
+								      : RMDT_CREDIT_RTT_MIN_US);
+
+	if (consumed_off <= credit->consumed_off)
+		return;
+	credit->consumed_off = consumed_off;
+	if (now_us - credit->epoch_us > span_us) {
+		begin_epoch(credit, now_us);
+	} else if (consumed_off - credit->epoch_off >= credit->window_bytes / 2) {
+		if (credit->pressed)
+			credit->window_bytes = credit->window_bytes > credit->max_bytes / 2
+						       ? credit->max_bytes
+						       : credit->window_bytes * 2;
+		begin_epoch(credit, now_us);
+	}
+}
+
+uint64_t rmdt_credit_limit(const struct rmdt_credit *credit)
+{
+	uint64_t limit = credit->consumed_off + credit->window_bytes;
+
+	return limit > credit->limit_off ? limit : credit->limit_off;
+}
+
+bool rmdt_credit_due(const struct rmdt_credit *credit, uint64_t highest_off)
+{
+	uint64_t gain = rmdt_credit_limit(credit) - credit->limit_off;
+	uint64_t left = highest_off < credit->limit_off ? credit->limit_off - highest_off : 0;
+
+	if (gain == 0)
+		return false;
+	return gain >= credit->window_bytes / 8 ||
+	       (left < credit->window_bytes / 8 && gain >= credit->window_bytes / 32);
+}
+
+void rmdt_credit_announced(struct rmdt_credit *credit, uint64_t limit_off)
+{
+	if (limit_off > credit->limit_off)
+		credit->limit_off = limit_off;
+}
+
+uint64_t rmdt_credit_send_limit(uint64_t max_cwnd_bytes, enum rmdt_policy_kind kind,
+				uint64_t cap_bytes)
+{
+	uint64_t limit;
+
+	if (kind != RMDT_POLICY_BLOCK || max_cwnd_bytes > cap_bytes / SEND_CWNDS)
+		return cap_bytes;
+	limit = max_cwnd_bytes * SEND_CWNDS;
+	if (limit < RMDT_CREDIT_SEND_MIN_BYTES)
+		limit = RMDT_CREDIT_SEND_MIN_BYTES;
+	return limit < cap_bytes ? limit : cap_bytes;
+}
