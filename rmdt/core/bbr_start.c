@@ -42,6 +42,8 @@ bool rmdt_bbr_start_on_ack(struct rmdt_bbr_start *start, const struct rmdt_rate_
 		start->arrival_rate = start->window_acked_bytes * US_PER_S / start->window_rx_us;
 		start->sending_rate = (start->window_acked_bytes + start->window_lost_bytes) *
 				      US_PER_S / start->window_send_us;
+		start->loss_ppm = (uint32_t)(start->window_lost_bytes * US_PER_S /
+			(start->window_acked_bytes + start->window_lost_bytes));
 		rmdt_bbr_start_restart_window(start);
 		complete = true;
 	}

@@ -29,6 +29,7 @@ struct rmdt_bbr_start {
 	uint64_t window_send_us;
 	uint64_t arrival_rate;		/* bytes/s in the last whole window */
 	uint64_t sending_rate;		/* bytes/s at which that window's packets had left */
+	uint32_t loss_ppm;		/* share of that window's bytes that was lost */
 };
 
 void rmdt_bbr_start_init(struct rmdt_bbr_start *start);

@@ -22,13 +22,13 @@
 #define DRAIN_PACING_GAIN 500
 #define DOWN_PACING_GAIN 900
 #define CRUISE_PACING_GAIN 990		/* a percent less, so that no queue is left standing */
+#define QUEUED_PACING_GAIN 960		/* the same while there is one */
 #define SHORT_PACING_GAIN 1250		/* threads, not the path, make the noise there */
 #define UP_PACING_GAIN 1250
 #define UP_LEAST_PACING_GAIN 1080
 #define CWND_GAIN 2000
 #define UP_CWND_GAIN 2250
 #define PROBE_RTT_CWND_GAIN 500
-#define CAPACITY_GAIN 1250		/* beyond a measured capacity, to find out if it is one */
 
 /* One round of probing up should not build a longer queue than this. */
 #define UP_QUEUE_US 30000
@@ -47,12 +47,16 @@
 #define LONG_IDLE_US 10000000
 
 /* Congestion, in millionths of excess loss: with a queue; without one; nothing learned yet. */
-#define EXCESS_WITH_QUEUE_PPM 20000
+#define EXCESS_WITH_QUEUE_PPM 2000
 #define EXCESS_ALONE_PPM 50000
 #define EXCESS_UNKNOWN_PPM 150000
 #define EXCESS_STRONG_PPM 200000
 #define CE_PPM 10000
+#define START_LOSS_PPM 80000
 #define LO_BETA 700
+#define LO_YIELD 850			/* below the share one has, so that others may have more */
+#define SLOWER 750			/* of the old rate, in thousandths */
+#define CLEAR_ROUNDS 4
 /* A baseline that rose by so much since a cut says that the cut was none of the queue's. */
 #define BASELINE_ROSE_PPM 15000
 
@@ -71,14 +75,20 @@ struct bbr {
 	uint64_t jump_rate;		/* bytes/s to go to on its word; 0: none */
 	uint64_t full_bw;		/* best rate when growth was last seen */
 	uint32_t full_bw_rounds;	/* rounds without growth since */
+	uint32_t start_loss_ppm;	/* worst loss of a window while all that was sent got through */
+	uint32_t lossy_windows;		/* windows in a row with much more than that */
 
 	/* Probing. */
 	uint64_t state_start_us;
 	uint64_t state_start_round;
 	uint64_t cruise_wait_us;
 	uint64_t up_rtt_us;		/* RTT when the probe began */
-	uint64_t up_bw;
+	uint64_t up_bw;			/* rate then */
+	bool up_queued;			/* there was a queue then: others share the path */
 	uint32_t strong_rounds;		/* rounds in a row with strong excess loss */
+	uint32_t slow_rounds;		/* rounds in a row with a queue and far less delivered */
+	uint32_t clear_rounds;		/* rounds in a row without queue or loss while cut */
+	uint64_t cut_round;		/* round of the last cut */
 	uint32_t cut_baseline_ppm;	/* baseline at the last cut */
 
 	/* ProbeRTT. */
@@ -109,6 +119,11 @@ static uint64_t random_below(struct bbr *bbr, uint64_t limit)
 }
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint32_t max_u32(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;
 }
@@ -152,6 +167,13 @@ static uint64_t up_gain(const struct bbr *bbr)
 	return max_u64(min_u64(GAIN_ONE + step, UP_PACING_GAIN), UP_LEAST_PACING_GAIN);
 }
 
+/* Is there a queue now, of so many times what counts as one? */
+static bool has_queue(const struct bbr *bbr, uint64_t times)
+{
+	return rmdt_bbr_model_queue_us(&bbr->model) >
+	       times * rmdt_bbr_model_queue_thresh_us(&bbr->model, mss_of(bbr));
+}
+
 static uint64_t pacing_gain(const struct bbr *bbr)
 {
 	switch (bbr->state) {
@@ -168,7 +190,9 @@ static uint64_t pacing_gain(const struct bbr *bbr)
 	case BBR_PROBE_RTT:
 		break;
 	}
-	return rmdt_bbr_model_is_short(&bbr->model) ? SHORT_PACING_GAIN : CRUISE_PACING_GAIN;
+	if (rmdt_bbr_model_is_short(&bbr->model))
+		return SHORT_PACING_GAIN;
+	return has_queue(bbr, 1) ? QUEUED_PACING_GAIN : CRUISE_PACING_GAIN;
 }
 
 static void set_pacing(struct bbr *bbr)
@@ -185,7 +209,7 @@ static void set_pacing(struct bbr *bbr)
 	if (bbr->state == BBR_STARTUP) {
 		gained = max_u64(gained, bbr->jump_rate);
 		if (bbr->capacity != 0)
-			gained = min_u64(gained, scale(bbr->capacity, CAPACITY_GAIN));
+			gained = min_u64(gained, bbr->capacity);
 	}
 	bbr->cc.pacing_rate = max_u64(gained, 1);
 }
@@ -210,7 +234,8 @@ static void set_cwnd(struct bbr *bbr)
 	const struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t cwnd = scale(bdp_bytes(bbr), cwnd_gain(bbr)), jump_bytes;
 
-	cwnd += rmdt_bbr_max_get(&model->extra) + quanta_bytes(bbr);
+	if (cwnd != 0)
+		cwnd += rmdt_bbr_max_get(&model->extra) + quanta_bytes(bbr);
 	if (rmdt_bbr_model_is_short(model))
 		cwnd += short_slack_bytes(bbr);
 	if (bbr->state == BBR_STARTUP) {
@@ -251,6 +276,7 @@ static void enter(struct bbr *bbr, enum bbr_state state, uint64_t now_us)
 	case BBR_UP:
 		bbr->up_rtt_us = model->min_rtt_us + rmdt_bbr_model_queue_us(model);
 		bbr->up_bw = rmdt_bbr_max_get(&model->bw);
+		bbr->up_queued = has_queue(bbr, 1);
 		bbr->full_bw = bbr->up_bw;
 		bbr->full_bw_rounds = 0;
 		break;
@@ -291,54 +317,81 @@ static void learn_capacity(struct bbr *bbr)
 	}
 }
 
-/* More is sent than arrives: the bottleneck is reached, and its rate is what arrives. */
-static bool is_saturated(const struct bbr *bbr)
-{
-	const struct rmdt_bbr_model *model = &bbr->model;
-	const struct rmdt_bbr_start *start = &model->start;
-	bool queue = rmdt_bbr_model_queue_us(model) >
-		     rmdt_bbr_model_queue_thresh_us(model, mss_of(bbr));
+/* What a window of the start says. */
+enum verdict { GROWING, SATURATED, CONFIRMED };
 
-	if (!model->window_done)
-		return false;
-	return start->arrival_rate < scale(start->sending_rate, queue ? 850 : 700);
+/*
+ * More was sent than arrives: the bottleneck is reached, and its rate is what arrives. A queue
+ * too short to be seen as one shows by losses out of proportion to those of the windows before.
+ * As much arrives as the measured capacity allows: it is one.
+ */
+static enum verdict judge_window(struct bbr *bbr)
+{
+	const struct rmdt_bbr_start *start = &bbr->model.start;
+	uint64_t sent = start->sending_rate, arrived = start->arrival_rate;
+	bool lossy = start->loss_ppm > START_LOSS_PPM + 2 * bbr->start_loss_ppm;
+
+	bbr->lossy_windows = lossy ? bbr->lossy_windows + 1 : 0;
+	if (arrived < scale(sent, has_queue(bbr, 1) ? 850 : 700) || bbr->lossy_windows >= 2)
+		return SATURATED;
+	if (!lossy)
+		bbr->start_loss_ppm = max_u32(bbr->start_loss_ppm, start->loss_ppm);
+	if (bbr->capacity != 0 && sent >= scale(bbr->capacity, 920) &&
+	    sent <= scale(bbr->capacity, 1080))
+		return CONFIRMED;
+	return GROWING;
 }
 
-static void leave_startup(struct bbr *bbr, uint64_t now_us)
+static void leave_startup(struct bbr *bbr, enum bbr_state state, uint64_t now_us)
 {
 	bbr->capacity = 0;
 	bbr->jump_rate = 0;
-	enter(bbr, BBR_DRAIN, now_us);
+	enter(bbr, state, now_us);
 }
 
-static void run_startup(struct bbr *bbr, const struct rmdt_cc_ack *ack)
+/* Growth of less than a quarter in three rounds: the end, however it comes. */
+static void judge_round(struct bbr *bbr, uint64_t now_us)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t bw = rmdt_bbr_max_get(&model->bw);
-	bool queue = rmdt_bbr_model_queue_us(model) >
-		     rmdt_bbr_model_queue_thresh_us(model, mss_of(bbr)) * 2;
 
-	if (ack->sample->first_flight || bbr->capacity == 0) {
-		if (model->round_count <= 3)
-			learn_capacity(bbr);
-	}
-	if (bw > scale(bbr->capacity, 1100))
-		bbr->capacity = 0;
-	if (model->round_count > 2 && is_saturated(bbr) && !ack->sample->app_limited) {
-		rmdt_bbr_max_add(&model->bw, model->start.arrival_rate);
-		leave_startup(bbr, ack->now_us);
-		return;
-	}
-	if (!model->round_start || model->last_app_limited)
-		return;
 	if (bw >= scale(bbr->full_bw, 1250)) {
 		bbr->full_bw = bw;
 		bbr->full_bw_rounds = 0;
 		return;
 	}
 	bbr->full_bw_rounds++;
-	if (bbr->full_bw_rounds >= 3 || (queue && bbr->full_bw_rounds >= 2))
-		leave_startup(bbr, ack->now_us);
+	if (bbr->full_bw_rounds >= 3 || (has_queue(bbr, 2) && bbr->full_bw_rounds >= 2))
+		leave_startup(bbr, BBR_DRAIN, now_us);
+}
+
+static void run_startup(struct bbr *bbr, const struct rmdt_cc_ack *ack)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	enum verdict verdict = GROWING;
+
+	if (ack->sample->first_flight)
+		learn_capacity(bbr);
+	if (rmdt_bbr_max_get(&model->bw) > scale(bbr->capacity, 1100))
+		bbr->capacity = 0;
+	if (model->window_done && model->round_count > 1 && !ack->sample->app_limited)
+		verdict = judge_window(bbr);
+	if (verdict != GROWING) {
+		rmdt_bbr_max_add(&model->bw, model->start.arrival_rate);
+		leave_startup(bbr, verdict == SATURATED ? BBR_DRAIN : BBR_UP, ack->now_us);
+		return;
+	}
+	if (model->round_start && !model->last_app_limited)
+		judge_round(bbr, ack->now_us);
+}
+
+/* Did a queue stand through the whole round that just ended? */
+static bool saw_queue(const struct bbr *bbr)
+{
+	const struct rmdt_bbr_model *model = &bbr->model;
+
+	return model->last_rtt_us != UINT64_MAX && model->last_rtt_us > model->min_rtt_us +
+	       rmdt_bbr_model_queue_thresh_us(model, mss_of(bbr));
 }
 
 /* Congestion in the round that just ended? */
@@ -346,59 +399,90 @@ static bool is_congested(const struct bbr *bbr)
 {
 	const struct rmdt_bbr_model *model = &bbr->model;
 	uint32_t random_ppm = rmdt_bbr_model_random_ppm(model, mss_of(bbr));
-	uint32_t alone_ppm = EXCESS_ALONE_PPM + random_ppm / 2;
-	bool queue = model->last_rtt_us != UINT64_MAX &&
-		     model->last_rtt_us > model->min_rtt_us +
-		     rmdt_bbr_model_queue_thresh_us(model, mss_of(bbr));
+	uint32_t limit_ppm = EXCESS_ALONE_PPM + random_ppm / 2;
 
 	if (!rmdt_bbr_loss_is_known(&model->loss, mss_of(bbr)))
-		alone_ppm = EXCESS_UNKNOWN_PPM;
-	if (model->last_ce_ppm > CE_PPM)
-		return true;
-	return model->last_excess_ppm > (queue ? EXCESS_WITH_QUEUE_PPM : alone_ppm);
+		limit_ppm = EXCESS_UNKNOWN_PPM;
+	if (saw_queue(bbr))
+		limit_ppm = EXCESS_WITH_QUEUE_PPM;
+	return model->last_ce_ppm > CE_PPM || model->last_excess_ppm > limit_ppm;
 }
 
-/* Less for the rest of the cycle: what was delivered lately, or 0.7 of what was sent. */
+/* A queue, and much less delivered than the path once did: is it no longer that path? */
+static bool is_slower(const struct bbr *bbr)
+{
+	const struct rmdt_bbr_model *model = &bbr->model;
+
+	return saw_queue(bbr) && !model->last_app_limited &&
+	       model->last_bw < scale(rmdt_bbr_max_get(&model->bw), SLOWER);
+}
+
+/* Believe what is delivered now, and empty the queue that the old belief has made. */
+static void forget_rate(struct bbr *bbr, uint64_t now_us)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+
+	rmdt_bbr_max_reset(&model->bw, model->last_bw);
+	rmdt_bbr_model_reset_lo(model);
+	model->inflight_hi = RMDT_BBR_UNLIMITED;
+	bbr->strong_rounds = 0;
+	bbr->slow_rounds = 0;
+	enter(bbr, BBR_DRAIN, now_us);
+}
+
+/* Less for the rest of the cycle. A cut needs two rounds to be felt. */
 static void cut(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t bw = rmdt_bbr_model_bw(model);
-	uint64_t inflight = min_u64(model->inflight_lo, bbr->cc.cwnd_bytes);
 
-	bbr->strong_rounds = model->last_excess_ppm > EXCESS_STRONG_PPM ?
-			     bbr->strong_rounds + 1 : 0;
-	if (bbr->strong_rounds >= 2 && model->last_bw != 0) {
-		/* The path itself became slower; the old rate is no longer true. */
-		rmdt_bbr_max_reset(&model->bw, model->last_bw);
-		rmdt_bbr_model_reset_lo(model);
+	if (model->bw_lo != RMDT_BBR_UNLIMITED && model->round_count < bbr->cut_round + 2)
 		return;
-	}
-	model->bw_lo = max_u64(model->last_bw, scale(bw, LO_BETA));
-	model->bw_lo = min_u64(model->bw_lo, bw);
-	model->inflight_lo = max_u64(scale(inflight, LO_BETA), ack->in_flight_bytes);
-	model->inflight_lo = max_u64(model->inflight_lo, bdp_bytes(bbr) + quanta_bytes(bbr));
+	bbr->cut_round = model->round_count;
+	bbr->clear_rounds = 0;
 	bbr->cut_baseline_ppm = rmdt_bbr_model_random_ppm(model, mss_of(bbr));
+	model->bw_lo = scale(min_u64(bw, max_u64(model->last_bw, scale(bw, LO_BETA))), LO_YIELD);
+	model->inflight_lo = max_u64(scale(bbr->cc.cwnd_bytes, LO_BETA), ack->in_flight_bytes);
+	model->inflight_lo = max_u64(model->inflight_lo, bdp_bytes(bbr) + quanta_bytes(bbr));
+}
+
+/* No congestion in this round: was a cut mistaken, or is it no longer needed? */
+static void relax(struct bbr *bbr)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	uint32_t random_ppm = rmdt_bbr_model_random_ppm(model, mss_of(bbr));
+
+	if (model->bw_lo == RMDT_BBR_UNLIMITED)
+		return;
+	bbr->clear_rounds = saw_queue(bbr) ? 0 : bbr->clear_rounds + 1;
+	if (bbr->clear_rounds >= CLEAR_ROUNDS ||
+	    random_ppm > bbr->cut_baseline_ppm + BASELINE_ROSE_PPM)
+		rmdt_bbr_model_reset_lo(model);
 }
 
 static void react(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
+	bool strong = model->last_excess_ppm > EXCESS_STRONG_PPM;
 
 	if (!model->round_start || bbr->state == BBR_STARTUP || bbr->state == BBR_DRAIN)
 		return;
+	bbr->strong_rounds = strong ? bbr->strong_rounds + 1 : 0;
+	bbr->slow_rounds = is_slower(bbr) ? bbr->slow_rounds + 1 : 0;
+	if ((bbr->strong_rounds >= 2 || bbr->slow_rounds >= 3) && model->last_bw != 0) {
+		forget_rate(bbr, ack->now_us);
+		return;
+	}
 	if (!is_congested(bbr)) {
-		bbr->strong_rounds = 0;
-		if (model->bw_lo != RMDT_BBR_UNLIMITED &&
-		    rmdt_bbr_model_random_ppm(model, mss_of(bbr)) >
-		    bbr->cut_baseline_ppm + BASELINE_ROSE_PPM)
-			rmdt_bbr_model_reset_lo(model);
+		relax(bbr);
 		return;
 	}
 	if (bbr->state == BBR_UP) {
 		model->inflight_hi = max_u64(ack->sample->in_flight_at_send_bytes,
 					     scale(bdp_bytes(bbr), 1050));
 		enter(bbr, BBR_DOWN, ack->now_us);
-		return;
+		if (!bbr->up_queued)
+			return;
 	}
 	cut(bbr, ack);
 }
@@ -496,7 +580,8 @@ static void set_calm(struct bbr *bbr, uint64_t now_us)
 
 	if (bbr->state == BBR_CRUISE && model->bw_lo < scale(rmdt_bbr_max_get(&model->bw), 950))
 		calm = true;
-	rmdt_bbr_loss_set_calm(&bbr->model.loss, calm, now_us);
+	/* A queue that stays in spite of it is not ours to empty; its losses are no chance. */
+	rmdt_bbr_loss_set_calm(&bbr->model.loss, calm && !has_queue(bbr, 2), now_us);
 }
 
 static void bbr_on_ack(struct rmdt_cc *cc, const struct rmdt_cc_ack *ack)
