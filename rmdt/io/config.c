@@ -30,7 +30,7 @@ enum kind { SIZE, RATE, DURATION, NUMBER, FLAG, TEXT, CHOICE, MTU, POLICY };
 #define SETTINGS(S) \
 	S(BUFFER, "buffer", "500M", SIZE, "size", 1 << 20, UINT64_C(1) << 42, \
 	  "most memory for data on its way") \
-	S(MTU_, "mtu", "auto", MTU, "auto or bytes", 1280, 65535, \
+	S(MTU_, "mtu", "auto", MTU, "one of auto|BYTES", 1280, 65535, \
 	  "largest IP packet; auto finds what the path carries") \
 	S(MTU_PROBE, "mtu-probe", "yes", FLAG, "flag", 0, 1, \
 	  "find the path MTU; no: take mtu as it is") \
@@ -229,11 +229,15 @@ static int parse_rate(const char *text, uint64_t *number, char *err)
 
 static int parse_mtu(const char *text, uint64_t *number, char *err)
 {
+	int ret;
+
 	if (strcasecmp(text, "auto") == 0) {
 		*number = 0;
 		return 0;
 	}
-	return parse_number(text, number, err);
+	ret = parse_number(text, number, err);
+	/* 0 stands for auto from here on, so it is judged as a text. */
+	return ret == 0 && *number == 0 ? check_range(MTU_, text, 0, err) : ret;
 }
 
 /* Checks text as a value of this setting; err tells text and reason. */
