@@ -26,10 +26,15 @@
 #define RMDT_LOSS_MAX_PKT_THRESHOLD UINT64_C(65536)
 /* Least reordering window: below it one late wake-up of a receiver would look like a loss. */
 #define RMDT_LOSS_MIN_REORDER_US UINT64_C(200)
+/* The window grows to one srtt, or to this on short paths, where wake-ups take longer than that. */
+#define RMDT_LOSS_REORDER_CAP_US UINT64_C(2000)
 /* Recoveries without a spurious loss after which the thresholds shrink. */
 #define RMDT_LOSS_CALM_RECOVERIES 16
-/* Lost entries are kept so many srtt (and at least KEEP_US) to notice late acks. */
-#define RMDT_LOSS_KEEP_RTTS 2
+/*
+ * Lost entries are kept so many srtt (and at least KEEP_US) to notice late acks; packets that are
+ * neither eliciting nor in flight, so that nothing settles them surely, as long after sending.
+ */
+#define RMDT_LOSS_KEEP_RTTS 3
 #define RMDT_LOSS_KEEP_US UINT64_C(10000)
 /* Skipped numbers remembered at a time. */
 #define RMDT_LOSS_MAX_SKIPPED 64
@@ -41,7 +46,7 @@
 struct rmdt_loss {
 	struct rmdt_sentmap map;
 	const struct rmdt_rtt *rtt;    /* borrowed for life, the owner feeds it */
-	struct rmdt_ranges acked;      /* numbers known acked, at or above map.base */
+	struct rmdt_ranges acked;      /* numbers known acked: an index, map has the truth */
 	struct rmdt_ranges skipped;    /* numbers never sent, at or above map.base */
 	uint64_t max_ack_delay_us;     /* what the peer may hold an ack back */
 	uint64_t pto_cap_us;           /* see rmdt_loss_set_pto_cap */
@@ -55,13 +60,13 @@ struct rmdt_loss {
 	bool any_acked;
 
 	uint64_t pkt_threshold;        /* current packet threshold */
-	uint32_t reorder_steps;        /* reordering window in quarters of the minimal RTT */
+	uint32_t reorder_steps;        /* reordering window in steps of min RTT / 4 or MIN_REORDER */
 	uint32_t calm_recoveries;      /* since the last spurious loss or shrinking */
 	uint64_t calm_reorder_pkts;    /* reordering seen during that time, in packets */
 	uint64_t recovery_end;         /* a loss at or above it begins a new recovery */
-	uint64_t step_end;             /* one step per round trip: next when this is acked */
+	uint64_t step_end;             /* reorder_steps grows again for losses at or above it */
 
-	uint64_t lost_pkts;            /* totals, ever */
+	uint64_t lost_pkts;            /* totals ever, without MTU probes */
 	uint64_t lost_bytes;
 	uint64_t spurious_pkts;        /* declared lost, then acked */
 };
@@ -82,7 +87,7 @@ struct rmdt_loss_acked {
 	uint64_t pkts;            /* newly acked, late ones included */
 	uint64_t bytes;           /* in flight bytes of those that were not late */
 	uint64_t late_pkts;       /* of them declared lost before: those losses were spurious */
-	uint64_t late_bytes;
+	uint64_t late_bytes;      /* their in-flight bytes, without MTU probes */
 	bool has_rtt;             /* the largest is newly acked, and something eliciting is: */
 	uint64_t rtt_us;          /* ... now_us less its sent_us */
 	uint64_t inflight_before; /* inflight_bytes before this ack */
@@ -121,7 +126,7 @@ int rmdt_loss_on_skip(struct rmdt_loss *l);
 
 /*
  * Settles what the ack names. 0; -EPROTO when it names a number that was never sent: the peer
- * lies, nothing has changed; -ENOMEM: nothing has changed either. *out is written on success.
+ * lies, and nothing has changed. *out is written on success.
  */
 int rmdt_loss_on_ack(struct rmdt_loss *l, uint64_t now_us, const struct rmdt_ack *ack,
 		     const struct rmdt_loss_calls *calls, void *arg, struct rmdt_loss_acked *out);
@@ -149,7 +154,7 @@ static inline uint64_t rmdt_loss_inflight_bytes(const struct rmdt_loss *l)
 	return l->inflight_bytes;
 }
 
-/* Gives memory back when nothing is in flight: forgets settled entries, shrinks. */
-void rmdt_loss_trim(struct rmdt_loss *l, uint64_t now_us);
+/* For idle times: forgets settled entries at the front, lost ones included, and shrinks. */
+void rmdt_loss_trim(struct rmdt_loss *l);
 
 #endif

@@ -21,7 +21,7 @@
 #define RMDT_PMTU_STEP 16
 /* A path may have become wider: search again this long after a search ended. */
 #define RMDT_PMTU_RAISE_US UINT64_C(600000000)
-/* Full-size packets lost in a row, over at least 2 probe timeouts, that make a black hole. */
+/* Packets above base lost in a row, over at least 2 probe timeouts, that make a black hole. */
 #define RMDT_PMTU_BLACK_HOLE_PKTS 6
 #define RMDT_PMTU_BLACK_HOLE_PTOS 2
 
@@ -36,14 +36,15 @@ struct rmdt_pmtu {
 	uint32_t base;           /* what is taken to work */
 	uint32_t max;            /* what the interface or the user allows */
 	uint32_t current;        /* largest size known to work: use this */
-	uint32_t bound;          /* sizes above are known, or believed, not to work */
-	bool bound_tried;        /* `bound` itself needs no probe: it has failed or is current */
+	uint32_t bound;          /* no larger size is tried; nor this one once bound_tried */
+	bool bound_tried;        /* `bound` has failed, or is current */
 	uint32_t probe;          /* size being tried; 0 none */
 	uint32_t tries;          /* probes of that size lost */
 	bool probe_in_flight;
 	uint64_t probe_until_us; /* the probe in flight counts as lost then */
 	uint64_t raise_us;       /* DONE: when to search again; UINT64_MAX never */
-	uint32_t lost_run;       /* packets above base lost since one was acked */
+	uint32_t lost_run;       /* packets above base lost, and none so large acked since */
+	uint32_t lost_size;      /* smallest of them */
 	uint64_t lost_since_us;  /* when the first of them was declared lost */
 	uint64_t black_holes;    /* times that the path stopped carrying what it had carried */
 };
@@ -80,7 +81,8 @@ void rmdt_pmtu_on_probe_lost(struct rmdt_pmtu *p, uint64_t now_us, uint32_t size
 void rmdt_pmtu_on_packet_acked(struct rmdt_pmtu *p, uint32_t size);
 /*
  * `pto_us` is the current probe timeout. True when this makes a black hole: current has fallen to
- * base, and a new search has begun below the size that failed.
+ * base, and a new search has begun that goes no higher than the size that failed, until the raise
+ * timer. Small packets should go on meanwhile: their acks are what shows the loss of large ones.
  */
 bool rmdt_pmtu_on_packet_lost(struct rmdt_pmtu *p, uint64_t now_us, uint32_t size,
 			      uint64_t pto_us);

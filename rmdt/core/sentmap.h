@@ -87,10 +87,10 @@ static inline struct rmdt_sent *rmdt_sentmap_get(const struct rmdt_sentmap *m, u
 }
 
 /*
- * Drops settled entries from the front: acked and skipped ones, and lost ones that were declared
- * lost at or before `lost_before_us`.
+ * Drops from the front what is settled: acked and skipped entries, those declared lost at or before
+ * `until_us`, and those sent until then that nobody waits for (neither ELICITING nor INFLIGHT).
  */
-void rmdt_sentmap_release(struct rmdt_sentmap *m, uint64_t lost_before_us);
+void rmdt_sentmap_release(struct rmdt_sentmap *m, uint64_t until_us);
 /* Gives memory back: shrinks the ring to what is held. For idle times. */
 void rmdt_sentmap_trim(struct rmdt_sentmap *m);
 
