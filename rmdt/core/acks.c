@@ -108,6 +108,7 @@ static void schedule(struct rmdt_acks *a, uint64_t now_us, uint32_t bytes)
 	a->pending_bytes += bytes;
 	make_due(a, now_us + ack_interval_us(a));
 	if (idle || (dense && a->pending_pkts >= 2) ||
+	    a->pending_ranges >= RMDT_ACKS_EVERY_RANGES ||
 	    (is_short && a->pending_bytes >= RMDT_ACKS_EVERY_BYTES))
 		make_due(a, now_us);
 }
@@ -123,6 +124,8 @@ int rmdt_acks_received(struct rmdt_acks *a, uint64_t now_us, const struct rmdt_a
 	err = record(a, pkt->pn);
 	if (err)
 		return err;
+	if (pkt->pn > end)
+		a->pending_ranges++;
 	if (pkt->pn >= end) {
 		a->largest_us = now_us;
 	} else {
@@ -211,6 +214,7 @@ int rmdt_acks_write(struct rmdt_acks *a, uint64_t now_us, struct rmdt_wire_write
 	a->due_us = UINT64_MAX;
 	a->pending_pkts = 0;
 	a->pending_bytes = 0;
+	a->pending_ranges = 0;
 	return 0;
 }
 

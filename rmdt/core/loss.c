@@ -58,8 +58,7 @@ static void release_old(struct rmdt_loss *l, uint64_t now_us)
 {
 	uint64_t keep_us = max_u64(RMDT_LOSS_KEEP_RTTS * l->rtt->srtt_us, RMDT_LOSS_KEEP_US);
 
-	if (now_us > keep_us)
-		release(l, now_us - keep_us);
+	release(l, now_us > keep_us ? now_us - keep_us : 0);
 }
 
 int rmdt_loss_on_sent(struct rmdt_loss *l, const struct rmdt_sent *s)

@@ -34,7 +34,7 @@
  * Lost entries are kept so many srtt (and at least KEEP_US) to notice late acks; packets that are
  * neither eliciting nor in flight, so that nothing settles them surely, as long after sending.
  */
-#define RMDT_LOSS_KEEP_RTTS 3
+#define RMDT_LOSS_KEEP_RTTS 2
 #define RMDT_LOSS_KEEP_US UINT64_C(10000)
 /* Skipped numbers remembered at a time. */
 #define RMDT_LOSS_MAX_SKIPPED 64

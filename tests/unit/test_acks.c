@@ -241,6 +241,41 @@ static void test_gap_hurries_within_limit(void **state)
 	rmdt_acks_fini(&a);
 }
 
+/* A long path that loses much: no range may fall out of the acks before it was told. */
+static void test_many_gaps_hurry(void **state)
+{
+	enum { PKTS = 20000 };
+	bool *told = calloc(PKTS, sizeof(*told));
+	uint64_t acks_written = 0;
+	struct rmdt_acks a;
+	struct rmdt_ack ack;
+
+	(void)state;
+	assert_non_null(told);
+	settle(&a, 1000 * MS, 200 * MS);
+	/* One packet a microsecond: 25 ms, the usual spacing, would be all of them. */
+	for (uint64_t pn = 200; pn < PKTS; pn++) {
+		uint64_t now_us = 1001 * MS + pn;
+
+		if (pn % 10 == 5)
+			continue;
+		assert_int_equal(receive(&a, now_us, pn), 0);
+		if (rmdt_acks_due_us(&a) > now_us && pn + 1 < PKTS)
+			continue;
+		write_ack(&a, now_us, 1000, &ack);
+		acks_written++;
+		for (size_t i = 0; i < ack.count; i++)
+			memset(told + ack.range[i].start, 1,
+			       ack.range[i].end - ack.range[i].start);
+	}
+	for (uint64_t pn = 0; pn < PKTS; pn++)
+		assert_int_equal(told[pn], pn < 200 || pn % 10 != 5);
+	assert_in_range(acks_written, PKTS / 10 / RMDT_ACKS_EVERY_RANGES,
+			PKTS / 10 / RMDT_ACKS_EVERY_RANGES + 10);
+	rmdt_acks_fini(&a);
+	free(told);
+}
+
 static void test_ecn_counts(void **state)
 {
 	struct rmdt_acks_packet pkt = { .pn = 200, .bytes = 1400, .ack_eliciting = true };
@@ -414,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_ackonly_packets_make_none_due),
 		cmocka_unit_test(test_idle_and_bytes),
 		cmocka_unit_test(test_gap_hurries_within_limit),
+		cmocka_unit_test(test_many_gaps_hurry),
 		cmocka_unit_test(test_ecn_counts),
 		cmocka_unit_test(test_write_bounds),
 		cmocka_unit_test(test_confirmed_acks_are_not_repeated),

@@ -308,11 +308,11 @@ static void test_late_ack_after_entry_is_forgotten(void **state)
 	ack1(&b, 110 * MS, 1, 4);
 	assert_string_equal(b.log, "aaax");
 	assert_int_equal(b.loss.map.base, 0);
-	rmdt_loss_detect(&b.loss, 139 * MS, &calls, &b, &b.lost);
+	rmdt_loss_detect(&b.loss, 129 * MS, &calls, &b, &b.lost);
 	assert_int_equal(b.loss.map.base, 0);
-	rmdt_loss_detect(&b.loss, 140 * MS, &calls, &b, &b.lost);
+	rmdt_loss_detect(&b.loss, 130 * MS, &calls, &b, &b.lost);
 	assert_int_equal(b.loss.map.base, 4);
-	ack1(&b, 141 * MS, 0, 4);
+	ack1(&b, 131 * MS, 0, 4);
 	assert_int_equal(b.acked.pkts, 0);
 	bench_fini(&b);
 }
@@ -445,6 +445,19 @@ static void test_abandon_and_trim(void **state)
 	send_pkts(&b, 113 * MS, 1);
 	ack1(&b, 123 * MS, 5, 6);
 	assert_string_equal(b.log, "a");
+	bench_fini(&b);
+}
+
+/* Acked entries go at once, also while the clock is younger than what lost ones are kept. */
+static void test_acked_entries_go_at_once(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, 10 * MS);
+	send_pkts(&b, 1, 4);
+	ack1(&b, 2, 0, 4);
+	assert_int_equal(b.loss.map.base, 4);
 	bench_fini(&b);
 }
 
@@ -624,6 +637,7 @@ int main(void)
 		cmocka_unit_test(test_pto),
 		cmocka_unit_test(test_persistent_after_an_outage),
 		cmocka_unit_test(test_abandon_and_trim),
+		cmocka_unit_test(test_acked_entries_go_at_once),
 		cmocka_unit_test(test_unawaited_packets_do_not_pile_up),
 		cmocka_unit_test(test_random_paths),
 	};
