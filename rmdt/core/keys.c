@@ -332,8 +332,9 @@ void rmdt_keys_expire(struct rmdt_keys *k, uint64_t now_us)
 
 /* ---- rekey */
 
-bool rmdt_keys_wants_rekey(const struct rmdt_keys *k, uint64_t now_us)
+bool rmdt_keys_wants_rekey(struct rmdt_keys *k, uint64_t now_us)
 {
+	rmdt_keys_expire(k, now_us);
 	return is_settled(k) && (k->sealed_pkts >= k->limits.rekey_pkts ||
 				 k->sealed_blocks >= k->limits.rekey_blocks ||
 				 now_us >= k->made_us + k->limits.rekey_age_us);

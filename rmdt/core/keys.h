@@ -82,7 +82,7 @@ int rmdt_keys_open(struct rmdt_keys *k, const struct rmdt_keys_packet *p, unsign
 		   uint64_t now_us);
 
 /* True when a limit says that we should start a rekey and one may start now. */
-bool rmdt_keys_wants_rekey(const struct rmdt_keys *k, uint64_t now_us);
+bool rmdt_keys_wants_rekey(struct rmdt_keys *k, uint64_t now_us);
 
 /*
  * Begins a rekey with a fresh random private key. Fills the two fields of a REKEY frame, which is

@@ -58,7 +58,8 @@ void rmdt_noise_free(struct rmdt_noise *n);
 
 /*
  * Writes the next message; returns its length. -EPROTO: it is not our turn, or the handshake is
- * done; -ENOBUFS: out_cap (or RMDT_NOISE_MESSAGE_MAX_BYTES) is too small; -ENOMEM. The state
+ * done; -ENOBUFS: out_cap (or RMDT_NOISE_MESSAGE_MAX_BYTES) is too small; -EBADMSG: the peer's key
+ * that came with the last message has small order, give the handshake up; -ENOMEM. The state
  * advances only on success. `payload` and `out` do not overlap.
  */
 int rmdt_noise_write_message(struct rmdt_noise *n, const void *payload, size_t payload_len,

@@ -13,15 +13,21 @@
 
 #include <openssl/crypto.h>
 
+#include "core/text.h"
 #include "core/x25519.h"
 #include "io/random.h"
 
 /* ---- saying what is wrong */
 
-/* "PATH: WHAT"; what is ours or a parser's. Returns r. */
+/* "PATH: WHAT", cut off when it is too long; what is ours or a parser's. Returns r. */
 static int fault(char *err, const char *path, const char *what, int r)
 {
-	snprintf(err, RMDT_TRUST_ERR_BYTES, "%.120s: %s", path, what);
+	struct rmdt_text t;
+
+	rmdt_text_init(&t, err, RMDT_TRUST_ERR_BYTES);
+	rmdt_text_add(&t, path);
+	rmdt_text_add(&t, ": ");
+	rmdt_text_add(&t, what);
 	return r;
 }
 
@@ -29,8 +35,14 @@ static int fault(char *err, const char *path, const char *what, int r)
 static int fault_errno(char *err, const char *path, const char *verb)
 {
 	int r = -errno;
+	struct rmdt_text t;
 
-	snprintf(err, RMDT_TRUST_ERR_BYTES, "%.120s: cannot %s: %s", path, verb, strerror(-r));
+	rmdt_text_init(&t, err, RMDT_TRUST_ERR_BYTES);
+	rmdt_text_add(&t, path);
+	rmdt_text_add(&t, ": cannot ");
+	rmdt_text_add(&t, verb);
+	rmdt_text_add(&t, ": ");
+	rmdt_text_add(&t, strerror(-r));
 	return r;
 }
 
