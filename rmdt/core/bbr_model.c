@@ -19,6 +19,8 @@
 /* Window in which sending and arrival are compared, as a share of the RTT. */
 #define WINDOW_RTT_DIVISOR 4
 #define MIN_WINDOW_US 4000
+/* How long the most that a path carried is remembered, at least. */
+#define PEAK_SLOT_US 30000000
 
 void rmdt_bbr_model_init(struct rmdt_bbr_model *model, uint64_t now_us)
 {
@@ -31,6 +33,7 @@ void rmdt_bbr_model_init(struct rmdt_bbr_model *model, uint64_t now_us)
 	model->round_rtt_us = UINT64_MAX;
 	model->min_rtt_seen_us = now_us;
 	model->extra_start_us = now_us;
+	model->peak_us = now_us;
 }
 
 void rmdt_bbr_model_reset_lo(struct rmdt_bbr_model *model)
@@ -98,6 +101,21 @@ uint64_t rmdt_bbr_model_queue_thresh_us(const struct rmdt_bbr_model *model, uint
 	return thresh_us;
 }
 
+uint32_t rmdt_bbr_model_share(const struct rmdt_bbr_model *model)
+{
+	uint64_t peak = rmdt_bbr_max_get(&model->peak);
+
+	if (peak == 0 || model->last_bw >= peak)
+		return 1000;
+	return (uint32_t)(model->last_bw * 1000 / peak);
+}
+
+void rmdt_bbr_model_shrink_bw(struct rmdt_bbr_model *model, uint32_t keep_pm)
+{
+	for (int i = 0; i < RMDT_BBR_SLOTS; i++)
+		model->bw.slot[i] = model->bw.slot[i] / 1000 * keep_pm;
+}
+
 static void update_round(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *ack,
 			 uint32_t mss_bytes)
 {
@@ -109,6 +127,7 @@ static void update_round(struct rmdt_bbr_model *model, const struct rmdt_cc_ack 
 	model->round_count++;
 	model->last_bw = model->round_bw;
 	model->last_rtt_us = model->round_rtt_us;
+	model->last_max_rtt_us = model->round_max_rtt_us;
 	model->last_app_limited = model->round_app_limited;
 	model->last_loss_ppm = rmdt_bbr_loss_round_ppm(&model->loss);
 	model->last_excess_ppm = rmdt_bbr_loss_excess_ppm(&model->loss, mss_bytes);
@@ -117,7 +136,17 @@ static void update_round(struct rmdt_bbr_model *model, const struct rmdt_cc_ack 
 	model->round_end_bytes = ack->delivered_bytes;
 	model->round_bw = 0;
 	model->round_rtt_us = UINT64_MAX;
+	model->round_max_rtt_us = 0;
 	model->round_app_limited = false;
+}
+
+static void update_peak(struct rmdt_bbr_model *model, uint64_t now_us)
+{
+	if (now_us > model->peak_us + PEAK_SLOT_US) {
+		rmdt_bbr_max_advance(&model->peak);
+		model->peak_us = now_us;
+	}
+	rmdt_bbr_max_add(&model->peak, model->last_bw);
 }
 
 /* The rate of a whole round by the sender's clock, for paths on which one RTT is too short. */
@@ -143,6 +172,7 @@ static void update_bw(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *ac
 			add_round_rate(model, ack);
 		model->round_start_us = ack->now_us;
 		model->round_start_bytes = ack->delivered_bytes;
+		update_peak(model, ack->now_us);
 	}
 	if (sample->rate == 0)
 		return;
@@ -164,6 +194,8 @@ static void update_rtt(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *a
 	model->recent_rtt_us[model->recent_next++ % RMDT_BBR_RECENT_RTTS] = ack->rtt_us;
 	if (ack->rtt_us < model->round_rtt_us)
 		model->round_rtt_us = ack->rtt_us;
+	if (ack->rtt_us > model->round_max_rtt_us)
+		model->round_max_rtt_us = ack->rtt_us;
 	near_us = model->min_rtt_us / NEAR_RTT_DIVISOR + NEAR_RTT_US;
 	if (model->min_rtt_us == 0 || ack->rtt_us <= model->min_rtt_us + near_us)
 		model->min_rtt_seen_us = ack->now_us;

@@ -25,6 +25,8 @@
 
 struct rmdt_bbr_model {
 	struct rmdt_bbr_max bw;		/* delivered bytes/s; a slot is a probing cycle */
+	struct rmdt_bbr_max peak;	/* delivered bytes/s; a slot is half a minute */
+	uint64_t peak_us;		/* when its slot began */
 	struct rmdt_bbr_max extra;	/* bytes acked beyond the rate; a slot is some rounds */
 	struct rmdt_bbr_loss loss;
 	struct rmdt_bbr_start start;
@@ -48,9 +50,11 @@ struct rmdt_bbr_model {
 	bool round_app_limited;		/* some sample of the present round was */
 	uint64_t round_bw;		/* best sample of the present round, bytes/s */
 	uint64_t round_rtt_us;		/* least RTT of the present round; UINT64_MAX: none */
+	uint64_t round_max_rtt_us;	/* and the largest */
 	/* The round that just ended; valid when round_start. */
 	uint64_t last_bw;
 	uint64_t last_rtt_us;
+	uint64_t last_max_rtt_us;
 	uint32_t last_loss_ppm, last_excess_ppm, last_ce_ppm;
 	bool last_app_limited;
 
@@ -85,6 +89,12 @@ uint64_t rmdt_bbr_model_queue_thresh_us(const struct rmdt_bbr_model *model, uint
 
 /* An RTT so short that threads' wake-ups, not the path, make most of it. */
 bool rmdt_bbr_model_is_short(const struct rmdt_bbr_model *model);
+
+/* What the last round delivered, in thousandths of the most that the path was seen to carry. */
+uint32_t rmdt_bbr_model_share(const struct rmdt_bbr_model *model);
+
+/* Take back a share of the rate that was believed: keep_pm thousandths stay. */
+void rmdt_bbr_model_shrink_bw(struct rmdt_bbr_model *model, uint32_t keep_pm);
 
 void rmdt_bbr_model_reset_lo(struct rmdt_bbr_model *model);
 

@@ -59,11 +59,17 @@ int rmdt_cc_new(struct rmdt_cc **out, const char *name, const struct rmdt_cc_con
 		uint64_t now_us)
 {
 	const struct rmdt_cc_ops *ops = rmdt_cc_find(name);
-	struct rmdt_cc *cc;
 
 	if (ops == NULL)
 		return -EINVAL;
-	cc = calloc(1, ops->size_bytes);
+	return rmdt_cc_new_from_ops(out, ops, config, now_us);
+}
+
+int rmdt_cc_new_from_ops(struct rmdt_cc **out, const struct rmdt_cc_ops *ops,
+			 const struct rmdt_cc_config *config, uint64_t now_us)
+{
+	struct rmdt_cc *cc = calloc(1, ops->size_bytes);
+
 	if (cc == NULL)
 		return -ENOMEM;
 	cc->ops = ops;

@@ -110,6 +110,10 @@ const char *rmdt_cc_name_at(size_t index);
  */
 int rmdt_cc_new(struct rmdt_cc **out, const char *name, const struct rmdt_cc_config *config,
 		uint64_t now_us);
+
+/* The same with an algorithm of the caller's own (a model of a rival, in tests). -ENOMEM. */
+int rmdt_cc_new_from_ops(struct rmdt_cc **out, const struct rmdt_cc_ops *ops,
+			 const struct rmdt_cc_config *config, uint64_t now_us);
 void rmdt_cc_free(struct rmdt_cc *cc);
 
 /* A packet goes out; in_flight_bytes are in flight without it. */

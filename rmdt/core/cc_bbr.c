@@ -22,7 +22,7 @@
 #define DRAIN_PACING_GAIN 500
 #define DOWN_PACING_GAIN 900
 #define CRUISE_PACING_GAIN 990		/* a percent less, so that no queue is left standing */
-#define QUEUED_PACING_GAIN 960		/* the same while there is one */
+#define QUEUED_LESS 30			/* taken off while there is one, when yielding */
 #define SHORT_PACING_GAIN 1250		/* threads, not the path, make the noise there */
 #define UP_PACING_GAIN 1250
 #define UP_LEAST_PACING_GAIN 1080
@@ -42,19 +42,25 @@
 #define PROBE_WAIT_US 2000000		/* cruising at least so long ... */
 #define PROBE_WAIT_SPREAD_US 1000000	/* ... and up to so much longer */
 #define PROBE_WAIT_ROUNDS 63
+#define DOWN_ROUNDS 4			/* a queue that stays longer is not ours */
 #define MIN_RTT_STALE_US 5000000
 #define PROBE_RTT_US 200000
 #define LONG_IDLE_US 10000000
 
 /* Congestion, in millionths of excess loss: with a queue; without one; nothing learned yet. */
-#define EXCESS_WITH_QUEUE_PPM 2000
+#define EXCESS_WITH_QUEUE_PPM 20000
+#define EXCESS_YIELDING_PPM 2000
 #define EXCESS_ALONE_PPM 50000
 #define EXCESS_UNKNOWN_PPM 150000
 #define EXCESS_STRONG_PPM 200000
 #define CE_PPM 10000
 #define START_LOSS_PPM 80000
 #define LO_BETA 700
-#define LO_YIELD 850			/* below the share one has, so that others may have more */
+#define YIELD_FROM 400			/* share of the path, in thousandths, above which to yield */
+#define YIELD_FULLY 600
+#define YIELD_MOST 200			/* taken off at a cut when yielding fully */
+#define INSIST_MAX_US 500000		/* a queue longer than that helps nobody */
+#define SHARED_ROUNDS 3			/* rounds with a queue that show that others make it */
 #define SLOWER 750			/* of the old rate, in thousandths */
 #define CLEAR_ROUNDS 4
 /* A baseline that rose by so much since a cut says that the cut was none of the queue's. */
@@ -84,10 +90,11 @@ struct bbr {
 	uint64_t cruise_wait_us;
 	uint64_t up_rtt_us;		/* RTT when the probe began */
 	uint64_t up_bw;			/* rate then */
-	bool up_queued;			/* there was a queue then: others share the path */
 	uint32_t strong_rounds;		/* rounds in a row with strong excess loss */
 	uint32_t slow_rounds;		/* rounds in a row with a queue and far less delivered */
 	uint32_t clear_rounds;		/* rounds in a row without queue or loss while cut */
+	uint32_t shared_rounds;		/* rounds in a row with a queue that is not ours */
+	uint64_t full_queue_us;		/* delay of the queue when it overflowed; 0: never seen */
 	uint64_t cut_round;		/* round of the last cut */
 	uint32_t cut_baseline_ppm;	/* baseline at the last cut */
 
@@ -174,6 +181,26 @@ static bool has_queue(const struct bbr *bbr, uint64_t times)
 	       times * rmdt_bbr_model_queue_thresh_us(&bbr->model, mss_of(bbr));
 }
 
+/*
+ * How far to yield to others, in thousandths: the more of the path one has, the further. A flow
+ * with less than its half insists, so that neither a timid rival starves nor a bold one wins.
+ */
+static uint64_t yielding(const struct bbr *bbr)
+{
+	uint64_t share = rmdt_bbr_model_share(&bbr->model);
+
+	if (share <= YIELD_FROM)
+		return 0;
+	if (share >= YIELD_FULLY)
+		return GAIN_ONE;
+	return (share - YIELD_FROM) * GAIN_ONE / (YIELD_FULLY - YIELD_FROM);
+}
+
+static bool is_shared(const struct bbr *bbr)
+{
+	return bbr->shared_rounds >= SHARED_ROUNDS;
+}
+
 static uint64_t pacing_gain(const struct bbr *bbr)
 {
 	switch (bbr->state) {
@@ -192,7 +219,9 @@ static uint64_t pacing_gain(const struct bbr *bbr)
 	}
 	if (rmdt_bbr_model_is_short(&bbr->model))
 		return SHORT_PACING_GAIN;
-	return has_queue(bbr, 1) ? QUEUED_PACING_GAIN : CRUISE_PACING_GAIN;
+	if (!has_queue(bbr, 1))
+		return CRUISE_PACING_GAIN;
+	return CRUISE_PACING_GAIN - QUEUED_LESS * yielding(bbr) / GAIN_ONE;
 }
 
 static void set_pacing(struct bbr *bbr)
@@ -229,6 +258,36 @@ static uint64_t short_slack_bytes(const struct bbr *bbr)
 	return max_u64(bytes, SHORT_LEAST_BYTES);
 }
 
+/*
+ * In a queue shared with others, the share of the queue is the share of the path: leave part of it
+ * to them, or they lose packets whenever they grow.
+ */
+static uint64_t shared_cwnd_bytes(const struct bbr *bbr)
+{
+	const struct rmdt_bbr_model *model = &bbr->model;
+	uint64_t hold_us, yield = yielding(bbr);
+
+	if (!is_shared(bbr) || bbr->full_queue_us == 0)
+		return UINT64_MAX;
+	hold_us = bbr->full_queue_us - scale(bbr->full_queue_us / 2, yield);
+	return sending_rate(bbr) * (model->min_rtt_us + hold_us) / US_PER_S +
+	       rmdt_bbr_max_get(&model->extra) + quanta_bytes(bbr);
+}
+
+/*
+ * Several of our kind hold a queue of one RTT at most. A longer one is the work of flows that fill
+ * any queue: who has little of the path then keeps the queue's time in flight too, or loses it all.
+ */
+static uint64_t insisting_bytes(const struct bbr *bbr)
+{
+	const struct rmdt_bbr_model *model = &bbr->model;
+	uint64_t queue_us = min_u64(rmdt_bbr_model_queue_us(model), INSIST_MAX_US);
+
+	if (!is_shared(bbr) || queue_us < model->min_rtt_us)
+		return 0;
+	return scale(sending_rate(bbr) * queue_us / US_PER_S, GAIN_ONE - yielding(bbr));
+}
+
 static void set_cwnd(struct bbr *bbr)
 {
 	const struct rmdt_bbr_model *model = &bbr->model;
@@ -236,6 +295,7 @@ static void set_cwnd(struct bbr *bbr)
 
 	if (cwnd != 0)
 		cwnd += rmdt_bbr_max_get(&model->extra) + quanta_bytes(bbr);
+	cwnd += insisting_bytes(bbr);
 	if (rmdt_bbr_model_is_short(model))
 		cwnd += short_slack_bytes(bbr);
 	if (bbr->state == BBR_STARTUP) {
@@ -245,6 +305,7 @@ static void set_cwnd(struct bbr *bbr)
 	} else {
 		cwnd = min_u64(cwnd, max_u64(model->inflight_hi, bdp_bytes(bbr)));
 		cwnd = min_u64(cwnd, model->inflight_lo);
+		cwnd = min_u64(cwnd, shared_cwnd_bytes(bbr));
 	}
 	if (bbr->state == BBR_PROBE_RTT)
 		cwnd = scale(bdp_bytes(bbr), PROBE_RTT_CWND_GAIN);
@@ -276,7 +337,6 @@ static void enter(struct bbr *bbr, enum bbr_state state, uint64_t now_us)
 	case BBR_UP:
 		bbr->up_rtt_us = model->min_rtt_us + rmdt_bbr_model_queue_us(model);
 		bbr->up_bw = rmdt_bbr_max_get(&model->bw);
-		bbr->up_queued = has_queue(bbr, 1);
 		bbr->full_bw = bbr->up_bw;
 		bbr->full_bw_rounds = 0;
 		break;
@@ -405,6 +465,9 @@ static bool is_congested(const struct bbr *bbr)
 		limit_ppm = EXCESS_UNKNOWN_PPM;
 	if (saw_queue(bbr))
 		limit_ppm = EXCESS_WITH_QUEUE_PPM;
+	if (saw_queue(bbr) && is_shared(bbr))
+		limit_ppm -= (uint32_t)scale(EXCESS_WITH_QUEUE_PPM - EXCESS_YIELDING_PPM,
+					     yielding(bbr));
 	return model->last_ce_ppm > CE_PPM || model->last_excess_ppm > limit_ppm;
 }
 
@@ -435,13 +498,18 @@ static void cut(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t bw = rmdt_bbr_model_bw(model);
+	uint64_t keep = GAIN_ONE - YIELD_MOST * yielding(bbr) / GAIN_ONE;
 
 	if (model->bw_lo != RMDT_BBR_UNLIMITED && model->round_count < bbr->cut_round + 2)
 		return;
 	bbr->cut_round = model->round_count;
 	bbr->clear_rounds = 0;
 	bbr->cut_baseline_ppm = rmdt_bbr_model_random_ppm(model, mss_of(bbr));
-	model->bw_lo = scale(min_u64(bw, max_u64(model->last_bw, scale(bw, LO_BETA))), LO_YIELD);
+	model->bw_lo = min_u64(bw, max_u64(model->last_bw, scale(bw, LO_BETA)));
+	if (is_shared(bbr) && saw_queue(bbr)) {
+		model->bw_lo = scale(model->bw_lo, keep);
+		rmdt_bbr_model_shrink_bw(model, (uint32_t)keep);
+	}
 	model->inflight_lo = max_u64(scale(bbr->cc.cwnd_bytes, LO_BETA), ack->in_flight_bytes);
 	model->inflight_lo = max_u64(model->inflight_lo, bdp_bytes(bbr) + quanta_bytes(bbr));
 }
@@ -460,6 +528,19 @@ static void relax(struct bbr *bbr)
 		rmdt_bbr_model_reset_lo(model);
 }
 
+/* Our own queues are gone soon after a probe; one that stays while cruising is others' too. */
+static void note_sharing(struct bbr *bbr)
+{
+	const struct rmdt_bbr_model *model = &bbr->model;
+
+	if (!saw_queue(bbr))
+		bbr->shared_rounds -= bbr->shared_rounds > 0;
+	else if (bbr->state == BBR_CRUISE && bbr->shared_rounds < 2 * SHARED_ROUNDS)
+		bbr->shared_rounds++;
+	if (saw_queue(bbr) && model->last_excess_ppm > EXCESS_YIELDING_PPM)
+		bbr->full_queue_us = model->last_max_rtt_us - model->min_rtt_us;
+}
+
 static void react(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
@@ -467,6 +548,7 @@ static void react(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 
 	if (!model->round_start || bbr->state == BBR_STARTUP || bbr->state == BBR_DRAIN)
 		return;
+	note_sharing(bbr);
 	bbr->strong_rounds = strong ? bbr->strong_rounds + 1 : 0;
 	bbr->slow_rounds = is_slower(bbr) ? bbr->slow_rounds + 1 : 0;
 	if ((bbr->strong_rounds >= 2 || bbr->slow_rounds >= 3) && model->last_bw != 0) {
@@ -481,7 +563,7 @@ static void react(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 		model->inflight_hi = max_u64(ack->sample->in_flight_at_send_bytes,
 					     scale(bdp_bytes(bbr), 1050));
 		enter(bbr, BBR_DOWN, ack->now_us);
-		if (!bbr->up_queued)
+		if (!is_shared(bbr))
 			return;
 	}
 	cut(bbr, ack);
@@ -497,7 +579,7 @@ static void run_up(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 
 	if (state_rounds(bbr) < 1)
 		return;
-	if (queue && bw < scale(bbr->full_bw, 1050)) {
+	if (queue && bw < scale(bbr->full_bw, 1050) && yielding(bbr) > 0) {
 		enter(bbr, BBR_DOWN, ack->now_us);
 		return;
 	}
@@ -520,7 +602,8 @@ static void run_probe_bw(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 
 	switch (bbr->state) {
 	case BBR_DOWN:
-		if (state_rounds(bbr) >= 1 && ack->in_flight_bytes <= full_bytes)
+		if (state_rounds(bbr) >= 1 && (ack->in_flight_bytes <= full_bytes ||
+					       state_rounds(bbr) >= DOWN_ROUNDS))
 			enter(bbr, BBR_CRUISE, ack->now_us);
 		break;
 	case BBR_CRUISE:
@@ -566,7 +649,12 @@ static void run_probe_rtt(struct bbr *bbr, const struct rmdt_cc_ack *ack)
 	}
 	if (ack->now_us < bbr->probe_rtt_done_us)
 		return;
-	model->min_rtt_us = bbr->probe_rtt_us;
+	/*
+	 * More than before: a longer path, or a queue of others that our leaving did not empty. The
+	 * former is believed step by step, the latter is gone before it is.
+	 */
+	if (bbr->probe_rtt_us > model->min_rtt_us)
+		model->min_rtt_us += (bbr->probe_rtt_us - model->min_rtt_us) / 4;
 	model->min_rtt_seen_us = ack->now_us;
 	enter(bbr, BBR_CRUISE, ack->now_us);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/ccsim.h"
+#include "tests/sim/bbr1.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -481,7 +482,10 @@ static void start_flow(struct sim *sim, int index)
 	flow->ring = calloc(RING_PKTS, sizeof(*flow->ring));
 	assert(flow->ring != NULL);
 	rmdt_rate_init(&flow->rate);
-	rc = rmdt_cc_new(&flow->cc, config->cc, &cc_config, config->start_us);
+	if (strcmp(config->cc, "bbr1") == 0)
+		rc = rmdt_cc_new_from_ops(&flow->cc, &bbr1_ops, &cc_config, config->start_us);
+	else
+		rc = rmdt_cc_new(&flow->cc, config->cc, &cc_config, config->start_us);
 	assert(rc == 0);
 	(void)rc;
 	flow->next_send_us = flow->last_ack_in_us = config->start_us;
