@@ -36,10 +36,10 @@
 #define RMDT_ACKS_EVERY_BYTES UINT64_C(262144)
 #define RMDT_ACKS_SHORT_RTT_US UINT64_C(5000)
 /*
- * After so many new ranges as well: an ack of 1000 bytes holds about 400, so that on a lossy path
- * each range is told in three acks before it falls out, and one lost ack loses nothing.
+ * After so many new gaps as well: an ack of 600 bytes holds about 270 ranges, so that on a lossy
+ * path each is told in four acks before it falls out, and one lost ack loses nothing.
  */
-#define RMDT_ACKS_EVERY_RANGES 128
+#define RMDT_ACKS_EVERY_RANGES 64
 
 /* The two ECN bits of the IP header. */
 enum rmdt_ecn {
@@ -117,7 +117,7 @@ static inline uint64_t rmdt_acks_largest(const struct rmdt_acks *a)
 
 /*
  * Writes the body of an ACK frame (without a frame type) of at most `max_bytes`, as many ranges
- * from the highest down as fit, and takes the ack as sent: nothing is due any more. Give it 1000
+ * from the highest down as fit, and takes the ack as sent: nothing is due any more. Give it 600
  * bytes: what never fits is never told, and the peer repairs it in vain.
  * 0; -ENODATA (nothing received yet); -ENOBUFS (not even one range fits; writer as before).
  * The caller remembers rmdt_acks_largest() with the packet, for rmdt_acks_confirmed().

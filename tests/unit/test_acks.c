@@ -125,6 +125,7 @@ static void test_straggler_below_a_full_memory(void **state)
 	assert_int_equal(receive(&a, 1, 3), 0);
 	assert_int_equal(rmdt_acks_check(&a, 3), RMDT_ACKS_TOO_OLD);
 	assert_int_equal(a.floor, 11);
+	assert_int_equal(rmdt_ranges_get(&a.seen, 0)->start, 12);
 	rmdt_acks_fini(&a);
 }
 

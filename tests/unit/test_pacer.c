@@ -78,6 +78,11 @@ static void test_idle_and_time_going_back(void **state)
 	assert_int_equal(rmdt_pacer_budget(&p, UINT64_MAX), 4 * MTU);
 	rmdt_pacer_spend(&p, UINT64_MAX, 4 * MTU);
 	assert_int_equal(rmdt_pacer_budget(&p, 5), 0);
+
+	/* Just a bit longer than the burst takes. */
+	rmdt_pacer_init(&p, 0, 1000000, MTU);
+	rmdt_pacer_spend(&p, 0, 4 * MTU);
+	assert_int_equal(rmdt_pacer_budget(&p, 4 * MTU + 2), 4 * MTU);
 }
 
 static void test_rate_change(void **state)
