@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define COLUMN 28			/* where the help texts of the usage begin */
+#define COLUMN 30			/* where the help texts of the usage begin */
+#define CHOICE_COLUMNS 16		/* a longer list of choices goes with the help */
 
 static bool is_flag(const struct rmdt_setting *setting)
 {
@@ -223,24 +224,30 @@ static const char *value_words(const struct rmdt_setting *setting)
 	return NULL;
 }
 
+static void print_setting(const struct rmdt_setting *setting, FILE *file)
+{
+	const char *words = value_words(setting), *choices = setting->kind + strlen("one of ");
+	bool is_list = words == NULL && strlen(choices) > CHOICE_COLUMNS;
+	char left[64], help[160], def[64] = "";
+
+	/* The first of a list is the default unless another is named. */
+	if (setting->value[0] != '\0' && !(is_list && strncmp(choices, setting->value, strlen(setting->value)) == 0))
+		snprintf(def, sizeof(def), " (%s)", setting->value);
+	if (words != NULL)
+		snprintf(left, sizeof(left), "      --%s%s", setting->key, words);
+	else
+		snprintf(left, sizeof(left), "      --%s %s", setting->key, is_list ? "WORD" : choices);
+	snprintf(help, sizeof(help), "%s%s%s%s", setting->help, is_list ? ": " : "", is_list ? choices : "", def);
+	print_line(file, left, help);
+}
+
 void options_print_settings(const char *const *keys, FILE *file)
 {
 	size_t n;
 	const struct rmdt_setting *settings = rmdt_settings(&n);
 
 	for (size_t i = 0; i < n; i++) {
-		const char *words = value_words(&settings[i]);
-		char left[128], help[160];
-
-		if (keys != NULL && !is_listed(keys, settings[i].key))
-			continue;
-		if (words != NULL)
-			snprintf(left, sizeof(left), "      --%s%s", settings[i].key, words);
-		else
-			snprintf(left, sizeof(left), "      --%s %s", settings[i].key,
-				 settings[i].kind + strlen("one of "));
-		snprintf(help, sizeof(help), settings[i].value[0] != '\0' ? "%s (%s)" : "%s", settings[i].help,
-			 settings[i].value);
-		print_line(file, left, help);
+		if (keys == NULL || is_listed(keys, settings[i].key))
+			print_setting(&settings[i], file);
 	}
 }

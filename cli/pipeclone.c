@@ -16,7 +16,7 @@ enum { OPT_LISTEN, OPT_SEND, OPT_KEEP, OPT_QUIET, OPT_PROGRESS, OPT_JSON, OPT_CO
 
 static const struct options_entry table[] = {
 	{ OPT_LISTEN, 'l', "listen", OPTIONS_ARG_OPTIONAL, "[HOST]:PORT", "receive (:2312)" },
-	{ OPT_SEND, 's', "send", OPTIONS_ARG_NEEDED, "HOST[:PORT],...", "send to these receivers" },
+	{ OPT_SEND, 's', "send", OPTIONS_ARG_NEEDED, "HOST[:PORT],..", "send to these receivers" },
 	{ OPT_KEEP, 'k', "keep", OPTIONS_ARG_NONE, NULL, "receive from one sender after another" },
 	{ OPT_QUIET, 'q', "quiet", OPTIONS_ARG_NONE, NULL, "tell only what went wrong" },
 	{ OPT_PROGRESS, '\0', "progress", OPTIONS_ARG_NONE, NULL, "show progress even without a terminal" },

@@ -31,33 +31,33 @@ enum kind { SIZE, RATE, DURATION, NUMBER, FLAG, TEXT, CHOICE, MTU, POLICY };
 	S(BUFFER, "buffer", "500M", SIZE, "size", 1 << 20, UINT64_C(1) << 42, \
 	  "most memory for data on its way") \
 	S(MTU_, "mtu", "auto", MTU, "one of auto|BYTES", 1280, 65535, \
-	  "largest IP packet; auto finds what the path carries") \
+	  "largest IP packet; auto finds it") \
 	S(MTU_PROBE, "mtu-probe", "yes", FLAG, "flag", 0, 1, \
 	  "find the path MTU; no: take mtu as it is") \
 	S(RATE_, "rate", "0", RATE, "rate", 1000, UINT64_C(1) << 50, \
-	  "most bits per second sent to all receivers; 0 is no limit") \
+	  "most bits per second in all; 0 is no limit") \
 	S(CC, "cc", "bbr", CHOICE, "one of bbr|cubic|fixed", 0, 0, \
 	  "congestion control") \
 	S(CIPHER, "cipher", "aes-256-gcm", CHOICE, "one of aes-256-gcm|chacha20-poly1305|none", 0, 0, \
-	  "encryption of the data; none must be set at both ends") \
+	  "encryption") \
 	S(THREADS, "threads", "1", NUMBER, "number", 1, 16, \
 	  "network threads") \
 	S(SLOW, "slow", "block", POLICY, "one of block|drop:LAG|quorum:K", 0, 0, \
-	  "what a slow receiver does to the others") \
+	  "for slow receivers") \
 	S(CONNECT_TIMEOUT, "connect-timeout", "10s", DURATION, "duration", SECOND / 10, DAY, \
-	  "how long a receiver may take to answer at first") \
+	  "how long a receiver may take to answer") \
 	S(DEAD_AFTER, "dead-after", "30s", DURATION, "duration", SECOND / 2, DAY, \
-	  "silence after which the far end counts as dead") \
+	  "silence after which the far end is dead") \
 	S(KEEPALIVE, "keepalive", "15s", DURATION, "duration", SECOND / 10, DAY, \
 	  "silence after which a sign of life is sent") \
 	S(LINGER, "linger", "10s", DURATION, "duration", 0, DAY, \
-	  "time for the rest once a quorum has finished") \
+	  "time for the rest once a quorum is done") \
 	S(IDENTITY, "identity", "", TEXT, "text", 0, 0, \
-	  "folder of id, authorized_keys, known_hosts; default ~/.dexor") \
+	  "folder of id, authorized_keys, known_hosts") \
 	S(PSK, "psk", "", TEXT, "text", 0, 0, \
 	  "file with a secret that both ends share") \
 	S(STRICT, "strict", "no", FLAG, "flag", 0, 1, \
-	  "refuse keys that are not in authorized_keys or known_hosts") \
+	  "refuse keys that are not listed or known") \
 	S(MAX_PEERS, "max-peers", "1024", NUMBER, "number", 1, 65536, \
 	  "most peers at a time") \
 	S(MAX_FLOWS, "max-flows", "4096", NUMBER, "number", 1, 1 << 20, \
@@ -65,17 +65,17 @@ enum kind { SIZE, RATE, DURATION, NUMBER, FLAG, TEXT, CHOICE, MTU, POLICY };
 	S(MAX_HALF_OPEN, "max-half-open", "256", NUMBER, "number", 1, 65536, \
 	  "most unfinished handshakes at a time") \
 	S(REKEY_PACKETS, "rekey-packets", "0", NUMBER, "number", 0, UINT64_C(1) << 36, \
-	  "packets after which keys are renewed; 0: as the cipher needs") \
+	  "renew keys after so many; 0: as is needed") \
 	S(REKEY_AFTER, "rekey-after", "2m", DURATION, "duration", SECOND, DAY, \
 	  "age at which keys are renewed") \
 	S(SOCKET_BUFFER, "socket-buffer", "8M", SIZE, "size", 65536, 1 << 30, \
-	  "socket buffer asked of the kernel, each way") \
+	  "socket buffer asked of the kernel") \
 	S(GSO, "gso", "yes", FLAG, "flag", 0, 1, \
 	  "send in batches where the kernel can") \
 	S(GRO, "gro", "yes", FLAG, "flag", 0, 1, \
 	  "receive in batches where the kernel can") \
 	S(LOG_LEVEL, "log-level", "warning", CHOICE, "one of error|warning|info|debug", 0, 0, \
-	  "how much is told on stderr")
+	  "messages")
 
 #define AS_ID(id, key, def, kind, words, least, most, help) id,
 enum id { SETTINGS(AS_ID) SETTING_COUNT };

@@ -178,7 +178,7 @@ static void test_usage(void **state)
 	for (size_t i = 0; i < n; i++)
 		assert_contains(text, settings[i].key);
 	for (line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-		if (strlen(line) > 100)
+		if (strlen(line) > 80)
 			fail_msg("too wide: %s", line);
 	}
 	free(text);
