@@ -180,7 +180,7 @@ static void send_packet(struct sim *sim, int index)
 								   flow->unsent_bytes;
 	flow->sent_pkts++;
 	cross_link(sim, flow, packet);
-	if (pn < DENSE_PKTS && pn % DENSE_GROUP == DENSE_GROUP - 1)
+	if (!sim->config->sparse_acks && pn < DENSE_PKTS && pn % DENSE_GROUP == DENSE_GROUP - 1)
 		push_at(sim, packet->arrive_us, EVENT_ACK_NOW, index);
 }
 

@@ -44,6 +44,7 @@ struct ccsim_config {
 	int loss_ppm;			/* independent, of data packets, behind the queue */
 	uint64_t jitter_us;		/* added to the way forth, uniform, order kept */
 	uint64_t ack_hold_us;		/* ACKs reach the sender in groups of this distance */
+	bool sparse_acks;		/* no dense ACKs at the start: the first train shows nothing */
 	uint64_t ecn_us;		/* queue delay that marks CE; 0: never */
 	uint64_t duration_us;		/* end, unless every flow is complete before */
 	uint64_t measure_us;		/* steady state is measured from here to the end */

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flows of a conn: opening, accepting, ending, what each still has to say, and its events. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/conn_impl.h"
+
+/* ---- doubly linked lists through the flows ---- */
+
+#define LIST_ADD(head, item, next, prev)		\
+	do {						\
+		(item)->prev = NULL;			\
+		(item)->next = (head);			\
+		if (head)				\
+			(head)->prev = (item);		\
+		(head) = (item);			\
+	} while (0)
+
+#define LIST_REMOVE(head, item, next, prev)		\
+	do {						\
+		if ((item)->prev)			\
+			(item)->prev->next = (item)->next; \
+		else					\
+			(head) = (item)->next;		\
+		if ((item)->next)			\
+			(item)->next->prev = (item)->prev; \
+	} while (0)
+
+/* ---- what is still to be said ---- */
+
+void rmdt_conn_due_out(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due)
+{
+	if (c->state != CONN_UP)
+		return;
+	if (!(of->due & DUE_HARD) && (due & DUE_HARD))
+		c->hard_due++;
+	of->due |= due;
+	if (!of->in_due) {
+		LIST_ADD(c->due_outs, of, next_due, prev_due);
+		of->in_due = true;
+	}
+	c->pending = true;
+}
+
+void rmdt_conn_due_in(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due)
+{
+	if (c->state != CONN_UP)
+		return;
+	if (!(in->due & DUE_HARD) && (due & DUE_HARD))
+		c->hard_due++;
+	in->due |= due;
+	if (!in->in_due) {
+		LIST_ADD(c->due_ins, in, next_due, prev_due);
+		in->in_due = true;
+	}
+	if (due & DUE_HARD)
+		c->pending = true;
+}
+
+void rmdt_conn_clear_out(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due)
+{
+	if ((of->due & DUE_HARD) && !(of->due & ~due & DUE_HARD))
+		c->hard_due--;
+	of->due &= ~due;
+	if (!of->due && of->in_due) {
+		LIST_REMOVE(c->due_outs, of, next_due, prev_due);
+		of->in_due = false;
+	}
+}
+
+void rmdt_conn_clear_in(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due)
+{
+	if ((in->due & DUE_HARD) && !(in->due & ~due & DUE_HARD))
+		c->hard_due--;
+	in->due &= ~due;
+	if (!in->due && in->in_due) {
+		LIST_REMOVE(c->due_ins, in, next_due, prev_due);
+		in->in_due = false;
+	}
+}
+
+/* ---- events ---- */
+
+void rmdt_conn_event_out(struct rmdt_conn *c, struct rmdt_outflow *of, unsigned flags)
+{
+	if (of->freed)
+		return;
+	of->event_flags |= flags;
+	if (of->in_events)
+		return;
+	of->in_events = true;
+	of->next_event = NULL;
+	*c->events_out_tail = of;
+	c->events_out_tail = &of->next_event;
+}
+
+void rmdt_conn_event_in(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned flags)
+{
+	if (in->freed)
+		return;
+	in->event_flags |= flags;
+	if (in->in_events)
+		return;
+	in->in_events = true;
+	in->next_event = NULL;
+	*c->events_in_tail = in;
+	c->events_in_tail = &in->next_event;
+}
+
+static void unlink_event_out(struct rmdt_conn *c, struct rmdt_outflow *of)
+{
+	struct rmdt_outflow **at = &c->events_out;
+
+	if (!of->in_events)
+		return;
+	while (*at != of)
+		at = &(*at)->next_event;
+	*at = of->next_event;
+	if (c->events_out_tail == &of->next_event)
+		c->events_out_tail = at;
+	of->in_events = false;
+}
+
+static void unlink_event_in(struct rmdt_conn *c, struct rmdt_inflow *in)
+{
+	struct rmdt_inflow **at = &c->events_in;
+
+	if (!in->in_events)
+		return;
+	while (*at != in)
+		at = &(*at)->next_event;
+	*at = in->next_event;
+	if (c->events_in_tail == &in->next_event)
+		c->events_in_tail = at;
+	in->in_events = false;
+}
+
+/* ---- the rings of flows with something to send ---- */
+
+void rmdt_conn_activate(struct rmdt_conn *c, struct rmdt_outflow *of)
+{
+	struct rmdt_outflow **head = &c->active[of->priority];
+
+	c->pending = true;
+	if (of->active || !of->sendbuf)
+		return;
+	of->active = true;
+	if (!*head) {
+		*head = of->next_active = of->prev_active = of;
+		return;
+	}
+	of->next_active = *head;
+	of->prev_active = (*head)->prev_active;
+	of->prev_active->next_active = of;
+	(*head)->prev_active = of;
+}
+
+void rmdt_conn_deactivate(struct rmdt_conn *c, struct rmdt_outflow *of)
+{
+	struct rmdt_outflow **head = &c->active[of->priority];
+
+	if (!of->active)
+		return;
+	of->active = false;
+	of->deficit_bytes = 0;
+	if (of->next_active == of) {
+		*head = NULL;
+		return;
+	}
+	of->next_active->prev_active = of->prev_active;
+	of->prev_active->next_active = of->next_active;
+	if (*head == of)
+		*head = of->next_active;
+}
+
+/* ---- out-flows ---- */
+
+static void delete_out(struct rmdt_conn *c, struct rmdt_outflow *of)
+{
+	rmdt_conn_deactivate(c, of);
+	rmdt_conn_clear_out(c, of, ~0u);
+	unlink_event_out(c, of);
+	rmdt_idmap_remove(&c->outs, of->id);
+	LIST_REMOVE(c->all_outs, of, next_all, prev_all);
+	rmdt_outflow_free(of);
+}
+
+int rmdt_conn_out_open(struct rmdt_conn *c, struct rmdt_sendbuf *sendbuf, uint64_t start_off,
+		       const struct rmdt_open *open, uint64_t rate, struct rmdt_outflow **out)
+{
+	struct rmdt_outflow *of;
+	int err;
+
+	assert(open->priority < CONN_PRIORITIES);
+	if (c->state != CONN_UP)
+		return -ENOTCONN;
+	if (c->next_out_id == UINT32_MAX)
+		return -ENOSPC;
+	err = rmdt_outflow_new(&of, c->next_out_id, sendbuf, start_off, open);
+	if (err)
+		return err;
+	err = rmdt_idmap_add(&c->outs, of->id, of);
+	if (err) {
+		rmdt_outflow_free(of);
+		return err;
+	}
+	c->next_out_id++;
+	of->limit_off = start_off + c->remote_params.flow_credit_bytes;
+	of->has_rate = rate > 0;
+	if (of->has_rate)
+		rmdt_pacer_init(&of->pacer, c->last_sent_us, rate, c->mtu);
+	LIST_ADD(c->all_outs, of, next_all, prev_all);
+	rmdt_conn_due_out(c, of, DUE_OPEN);
+	rmdt_conn_activate(c, of);
+	*out = of;
+	return 0;
+}
+
+void rmdt_conn_out_kick(struct rmdt_conn *c, struct rmdt_outflow *of)
+{
+	rmdt_conn_activate(c, of);
+}
+
+void rmdt_conn_out_free(struct rmdt_conn *c, struct rmdt_outflow *of, unsigned code, const char *reason)
+{
+	bool alive = of->state == RMDT_OUTFLOW_OPENING || of->state == RMDT_OUTFLOW_LIVE;
+
+	assert(!of->freed);
+	rmdt_conn_deactivate(c, of);
+	of->sendbuf = NULL;
+	if (alive && c->state == CONN_UP) {
+		of->state = RMDT_OUTFLOW_BROKEN;
+		of->code = code;
+		strncpy(of->reason, reason ? reason : "", RMDT_REASON_BYTES);
+		rmdt_conn_clear_out(c, of, DUE_FIN);
+		rmdt_conn_due_out(c, of, DUE_RESET);
+		c->unheard++;
+	}
+	unlink_event_out(c, of);
+	of->event_flags = 0;
+	of->freed = true;
+	/* A RESET in answer to STOP may also still be under way: then item_heard deletes it. */
+	if (c->state != CONN_UP || of->state == RMDT_OUTFLOW_DONE || of->reset_heard)
+		delete_out(c, of);
+}
+
+/* ---- in-flows ---- */
+
+static void delete_in(struct rmdt_conn *c, struct rmdt_inflow *in)
+{
+	rmdt_conn_clear_in(c, in, ~0u);
+	unlink_event_in(c, in);
+	rmdt_idmap_remove(&c->ins, in->id);
+	if (in->prev_all)
+		in->prev_all->next_all = in->next_all;
+	else
+		c->all_ins = in->next_all;
+	if (in->next_all)
+		in->next_all->prev_all = in->prev_all;
+	c->n_ins--;
+	rmdt_recvbuf_free(in->recvbuf);
+	free(in->open);
+	free(in);
+}
+
+const struct rmdt_open *rmdt_inflow_open(const struct rmdt_inflow *in)
+{
+	return in->open;
+}
+
+int rmdt_conn_accept(struct rmdt_conn *c, struct rmdt_inflow *in)
+{
+	uint64_t window = RMDT_CREDIT_FLOW_BYTES;
+
+	assert(in->state == RMDT_INFLOW_OFFERED);
+	if (window > c->cfg.window_cap_bytes)
+		window = c->cfg.window_cap_bytes;
+	in->recvbuf = rmdt_recvbuf_new(c->cfg.blocks, in->start_off, window, c->cfg.window_cap_bytes);
+	if (!in->recvbuf) {
+		rmdt_conn_refuse(c, in, RMDT_CODE_INTERNAL, "out of memory");
+		return -ENOMEM;
+	}
+	rmdt_credit_init(&in->credit, in->start_off, window, c->cfg.window_cap_bytes);
+	in->state = RMDT_INFLOW_LIVE;
+	rmdt_conn_due_in(c, in, DUE_STATE);
+	return 0;
+}
+
+static void stop(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned code, const char *reason)
+{
+	in->state = RMDT_INFLOW_STOPPED;
+	in->code = code;
+	memset(in->reason, 0, sizeof(in->reason));
+	strncpy(in->reason, reason ? reason : "", RMDT_REASON_BYTES);
+	rmdt_conn_clear_in(c, in, DUE_STATE | DUE_SOFT_STATE);
+	rmdt_conn_due_in(c, in, DUE_STOP);
+	c->unheard++;
+}
+
+void rmdt_conn_refuse(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned code, const char *reason)
+{
+	assert(in->state == RMDT_INFLOW_OFFERED);
+	if (c->state != CONN_UP) {
+		delete_in(c, in);
+		return;
+	}
+	stop(c, in, code ? code : RMDT_CODE_REFUSED, reason);
+	unlink_event_in(c, in);
+	in->freed = true;
+}
+
+/* Moves what the consumer took into the peer's account; on the end of the flow, also what nobody will take any more. */
+void rmdt_conn_account_consumed(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in)
+{
+	uint64_t off = in->state == RMDT_INFLOW_LIVE ? rmdt_recvbuf_consumed(in->recvbuf) : in->high_off;
+
+	if (off <= in->counted_off)
+		return;
+	c->rx_consumed += off - in->counted_off;
+	in->counted_off = off;
+	rmdt_credit_on_consumed(&c->rx_credit, c->rx_consumed, rmdt_rtt_floor_us(&c->rtt), now_us);
+	if (rmdt_credit_due(&c->rx_credit, c->rx_high))
+		rmdt_conn_due(c, CDUE_CREDIT);
+}
+
+void rmdt_conn_in_kick(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in)
+{
+	uint64_t consumed;
+
+	if (in->state != RMDT_INFLOW_LIVE)
+		return;
+	consumed = rmdt_recvbuf_consumed(in->recvbuf);
+	rmdt_recvbuf_recycle(in->recvbuf);
+	rmdt_conn_account_consumed(c, now_us, in);
+	rmdt_credit_on_consumed(&in->credit, consumed, rmdt_rtt_floor_us(&c->rtt), now_us);
+	rmdt_recvbuf_set_limit(in->recvbuf, rmdt_credit_limit(&in->credit));
+	if (consumed == in->said_consumed_off)
+		return;
+	if (rmdt_credit_due(&in->credit, in->high_off) || rmdt_recvbuf_drained(in->recvbuf)) {
+		rmdt_conn_due_in(c, in, DUE_STATE);
+		return;
+	}
+	rmdt_conn_due_in(c, in, DUE_SOFT_STATE);
+	if (c->state_due_us == UINT64_MAX)
+		c->state_due_us = now_us + CONN_STATE_DELAY_US;
+	c->pending = true;	/* the deadline moved */
+}
+
+void rmdt_conn_in_mark(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned kind, uint64_t off)
+{
+	assert(kind < RMDT_MARKS);
+	if (in->state != RMDT_INFLOW_LIVE || off <= in->mark_off[kind])
+		return;
+	in->mark_off[kind] = off;
+	rmdt_conn_due_in(c, in, DUE_MARK << kind);
+}
+
+int rmdt_conn_in_done(struct rmdt_conn *c, struct rmdt_inflow *in)
+{
+	if (in->state != RMDT_INFLOW_LIVE)
+		return 0;
+	if (!rmdt_recvbuf_drained(in->recvbuf))
+		return -EAGAIN;
+	in->state = RMDT_INFLOW_DONE;
+	if (c->state != CONN_UP)
+		return 0;
+	rmdt_conn_clear_in(c, in, DUE_STATE | DUE_SOFT_STATE);
+	rmdt_conn_due_in(c, in, DUE_DONE);
+	c->unheard++;
+	return 0;
+}
+
+void rmdt_conn_in_stop(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned code, const char *reason)
+{
+	if (in->state == RMDT_INFLOW_LIVE && c->state == CONN_UP)
+		stop(c, in, code ? code : RMDT_CODE_CLOSED, reason);
+}
+
+void rmdt_conn_in_free(struct rmdt_conn *c, struct rmdt_inflow *in)
+{
+	assert(!in->freed && in->state != RMDT_INFLOW_OFFERED);
+	rmdt_conn_in_stop(c, in, RMDT_CODE_CLOSED, NULL);
+	unlink_event_in(c, in);
+	in->freed = true;
+	if (c->state != CONN_UP || in->state == RMDT_INFLOW_BROKEN || in->end_heard) {
+		delete_in(c, in);
+		return;
+	}
+	/* DONE or STOP is still being said; the bytes are of no use any more. */
+	rmdt_recvbuf_free(in->recvbuf);
+	in->recvbuf = NULL;
+}
+
+/* ---- the fate of what was said ---- */
+
+static void out_item_heard(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due)
+{
+	if (due & DUE_OPEN)
+		of->open_known = true;
+	if (!(due & DUE_RESET) || of->reset_heard)
+		return;
+	of->reset_heard = true;
+	assert(c->unheard > 0);
+	c->unheard--;
+	if (of->freed)
+		delete_out(c, of);
+}
+
+static void in_item_heard(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due)
+{
+	if (!(due & (DUE_DONE | DUE_STOP)) || in->end_heard)
+		return;
+	in->end_heard = true;
+	assert(c->unheard > 0);
+	c->unheard--;
+	if (in->freed) {
+		delete_in(c, in);
+		return;
+	}
+	rmdt_conn_event_in(c, in, RMDT_IN_GONE);
+}
+
+void rmdt_conn_item_heard(struct rmdt_conn *c, const struct token_item *item)
+{
+	if (item->whose == OF_OUT) {
+		struct rmdt_outflow *of = rmdt_idmap_get(&c->outs, item->flow);
+
+		if (of)
+			out_item_heard(c, of, item->due);
+	} else if (item->whose == OF_IN) {
+		struct rmdt_inflow *in = rmdt_idmap_get(&c->ins, item->flow);
+
+		if (in)
+			in_item_heard(c, in, item->due);
+	}
+}
+
+void rmdt_conn_item_lost(struct rmdt_conn *c, const struct token_item *item)
+{
+	if (item->whose == OF_CONN) {
+		uint32_t due = item->due;
+
+		if ((due & CDUE_REKEY) && !rmdt_keys_rekey_pending(c->keys))
+			due &= ~(uint32_t)CDUE_REKEY;
+		rmdt_conn_due(c, due);
+	} else if (item->whose == OF_OUT) {
+		struct rmdt_outflow *of = rmdt_idmap_get(&c->outs, item->flow);
+
+		if (of && !(item->due & DUE_OPEN && of->open_known))
+			rmdt_conn_due_out(c, of, item->due);
+	} else {
+		struct rmdt_inflow *in = rmdt_idmap_get(&c->ins, item->flow);
+
+		if (in && !(item->due & DUE_STATE && in->state != RMDT_INFLOW_LIVE))
+			rmdt_conn_due_in(c, in, item->due);
+	}
+}
+
+/* ---- the end of everything ---- */
+
+void rmdt_conn_break_flows(struct rmdt_conn *c, unsigned code, const char *reason)
+{
+	struct rmdt_outflow *of, *next_of;
+	struct rmdt_inflow *in, *next_in;
+
+	for (of = c->all_outs; of; of = next_of) {
+		next_of = of->next_all;
+		if (of->freed) {
+			delete_out(c, of);
+			continue;
+		}
+		rmdt_conn_deactivate(c, of);
+		rmdt_conn_clear_out(c, of, ~0u);
+		if (of->state == RMDT_OUTFLOW_DONE || of->state == RMDT_OUTFLOW_BROKEN)
+			continue;
+		of->state = RMDT_OUTFLOW_BROKEN;
+		of->code = code;
+		strncpy(of->reason, reason, RMDT_REASON_BYTES);
+		rmdt_conn_event_out(c, of, RMDT_OUT_BROKEN);
+	}
+	for (in = c->all_ins; in; in = next_in) {
+		next_in = in->next_all;
+		if (in->freed || in->state == RMDT_INFLOW_OFFERED) {
+			delete_in(c, in);
+			continue;
+		}
+		rmdt_conn_clear_in(c, in, ~0u);
+		if (in->state != RMDT_INFLOW_LIVE) {
+			rmdt_conn_event_in(c, in, RMDT_IN_GONE);
+			continue;
+		}
+		in->state = RMDT_INFLOW_BROKEN;
+		in->code = code;
+		strncpy(in->reason, reason, RMDT_REASON_BYTES);
+		rmdt_conn_event_in(c, in, RMDT_IN_BROKEN);
+	}
+	c->unheard = 0;
+}
+
+void rmdt_conn_free_flows(struct rmdt_conn *c)
+{
+	while (c->all_outs)
+		delete_out(c, c->all_outs);
+	while (c->all_ins)
+		delete_in(c, c->all_ins);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of struct rmdt_conn, shared by conn*.c only. conn.c sequences, conn_recv.c hears, conn_send.c speaks. */
+#ifndef RMDT_CORE_CONN_IMPL_H
+#define RMDT_CORE_CONN_IMPL_H
+
+#include "core/acks.h"
+#include "core/cc.h"
+#include "core/conn.h"
+#include "core/handshake.h"
+#include "core/idmap.h"
+#include "core/keys.h"
+#include "core/loss.h"
+#include "core/pacer.h"
+#include "core/pmtu.h"
+#include "core/rate.h"
+#include "core/rng.h"
+#include "core/rtt.h"
+
+#define CONN_PRIORITIES		3
+/* Most packets in flight: 10 Gbit/s over 1 s in packets of 1200 bytes. Memory is taken as it is needed. */
+#define CONN_MAX_SENT		(1u << 20)
+/* One flow's turn before the next of its priority gets one. */
+#define CONN_QUANTUM_BYTES	65536
+/* Ids of flows that have been opened here are kept as ranges; a peer that opens them in this disorder is broken. */
+#define CONN_MAX_OPENED_RANGES	4096
+/* A packet number is left out about once in so many, P7. Rare enough that the acks it provokes cost nothing. */
+#define CONN_SKIP_EVERY		16384u
+/* Positions that changed but ride on no ack are said after this long at the latest. */
+#define CONN_STATE_DELAY_US	UINT64_C(5000)
+/* A tick this late means that the process did not run: no evidence of silence. */
+#define CONN_STOPPED_US		UINT64_C(500000)
+/* After this many probe timeouts in a row the path counts as silent. */
+#define CONN_SILENT_PTOS	3
+#define CONN_HINT_EVERY_US	UINT64_C(1000000)
+#define CONN_CLOSE_TIMES	3
+#define CONN_GSO_SEGMENTS	64
+
+/* Control frames a flow still has to say. SOFT ones ride on other packets and make none. */
+enum due {
+	DUE_OPEN = 1, DUE_FIN = 2, DUE_RESET = 4, DUE_STATE = 8, DUE_STOP = 16, DUE_DONE = 32,
+	DUE_MARK = 64,			/* << kind */
+	DUE_SOFT_STATE = 64 << RMDT_MARKS,
+	DUE_HARD = DUE_SOFT_STATE - 1,
+};
+/* The same for the association itself. */
+enum conn_due {
+	CDUE_PING = 1, CDUE_CREDIT = 2, CDUE_REKEY = 4, CDUE_REKEY_ANSWER = 8, CDUE_CLOSE = 16,
+};
+
+/* What a CTRL packet said that must be said again if it is lost. */
+struct token_item {
+	uint32_t due;			/* enum due or enum conn_due */
+	uint32_t flow;
+	enum { OF_CONN, OF_OUT, OF_IN } whose;
+};
+struct token {
+	uint64_t ack_largest;		/* of the ACK it carried; UINT64_MAX none */
+	uint32_t count, cap;
+	struct token_item item[];
+};
+
+struct message {
+	uint16_t len;
+	uint8_t *data;			/* owned */
+};
+struct message_queue {
+	struct message at[RMDT_CONN_MESSAGE_QUEUE];
+	unsigned first, count;
+};
+
+enum conn_state {
+	CONN_HANDSHAKE, CONN_UP, CONN_CLOSING,	/* closing: says CLOSE, answers stragglers until drain_us */
+	CONN_DRAINED,
+};
+
+struct rmdt_conn {
+	struct rmdt_conn_config cfg;
+	enum conn_state state;
+	struct rmdt_rng rng;
+	struct rmdt_handshake *hs;	/* NULL once it is not needed any more */
+	struct rmdt_keys *keys;
+	struct rmdt_params remote_params;
+	uint8_t remote_key[32];
+	uint64_t remote_cid;
+	bool cipher_none;		/* as agreed */
+	bool admit_asked;
+
+	struct rmdt_addr remote;	/* proven path */
+	struct {			/* L3: a path to be proven */
+		struct rmdt_addr addr;	/* len 0: none */
+		uint64_t nonce, next_us;
+		unsigned tries;
+		uint64_t bytes_in, bytes_out;
+		bool due;
+	} candidate;
+	struct {			/* a CHALLENGE to be answered to where it came from */
+		struct rmdt_addr to;
+		uint64_t nonce;
+		bool due;
+	} response;
+
+	struct rmdt_acks acks;
+	struct rmdt_rtt rtt;
+	struct rmdt_loss loss;
+	struct rmdt_rate rate;
+	struct rmdt_rate_sample sample;	/* of the ACK being processed */
+	struct rmdt_cc *cc;
+	struct rmdt_pacer pacer;
+	struct rmdt_pmtu pmtu;
+	struct rmdt_ack *ack;		/* parsed ACK frame; allocated when up */
+	uint32_t mtu;			/* what cc and pacer were told */
+	uint64_t ce_seen;
+	unsigned pto_count, probes;	/* probes: packets that may go beyond cwnd now */
+	uint64_t skip_at;		/* next packet number to leave out */
+	bool cwnd_limited;		/* since the last ACK */
+	enum rmdt_limit limited_by;
+
+	struct rmdt_idmap outs, ins;
+	struct rmdt_outflow *all_outs;	/* list */
+	struct rmdt_inflow *all_ins;
+	uint32_t next_out_id, n_ins;
+	struct rmdt_ranges opened;	/* ids of in-flows ever offered */
+	struct rmdt_outflow *active[CONN_PRIORITIES];	/* rings of flows that may have something to send */
+	struct rmdt_outflow *due_outs;	/* lists of flows with due bits */
+	struct rmdt_inflow *due_ins;
+	unsigned hard_due;		/* flows with a hard due bit */
+	uint32_t due;			/* enum conn_due */
+	unsigned reliable_out;		/* tokens with items in flight */
+	unsigned unheard;		/* flows whose end (DONE, STOP, RESET) is not known to be heard */
+	uint32_t rekey_generation, answer_generation;
+	uint8_t rekey_pub[32], answer_pub[32];
+
+	uint64_t tx_limit, tx_used;	/* peer credit: bytes that may be and were first sent */
+	uint64_t rx_high, rx_consumed;	/* sums over flows */
+	struct rmdt_credit rx_credit;
+
+	struct message_queue *tx_messages, *rx_messages;	/* NULL until used */
+
+	struct rmdt_outflow *events_out, **events_out_tail;
+	struct rmdt_inflow *events_in, **events_in_tail;
+	bool ev_up, ev_down, ev_moved, ev_hint, rx_messages_news;
+	unsigned down_code;
+	char down_reason[RMDT_REASON_BYTES + 1];
+
+	bool pending;			/* something may be sendable: drain again */
+	uint64_t send_wait_us;		/* pacing: not before */
+	uint64_t state_due_us;		/* soft STATE becomes hard */
+	uint64_t last_heard_us, last_ping_us, up_us, last_sent_us, hint_us;
+	uint64_t drain_us;
+	unsigned close_said;
+	unsigned acks_unconfirmed;	/* sent since the last that asked to be acked */
+
+	struct rmdt_conn_counters counters;
+};
+
+/* conn.c */
+void rmdt_conn_break(struct rmdt_conn *c, uint64_t now_us, unsigned code, const char *reason, bool say);
+void rmdt_conn_update_mtu(struct rmdt_conn *c, uint64_t now_us);
+void rmdt_conn_due(struct rmdt_conn *c, uint32_t due);
+
+/* conn_flow.c */
+void rmdt_conn_due_out(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due);
+void rmdt_conn_due_in(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due);
+void rmdt_conn_clear_out(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due);
+void rmdt_conn_clear_in(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due);
+void rmdt_conn_event_out(struct rmdt_conn *c, struct rmdt_outflow *of, unsigned flags);
+void rmdt_conn_event_in(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned flags);
+void rmdt_conn_activate(struct rmdt_conn *c, struct rmdt_outflow *of);
+void rmdt_conn_deactivate(struct rmdt_conn *c, struct rmdt_outflow *of);
+void rmdt_conn_break_flows(struct rmdt_conn *c, unsigned code, const char *reason);
+void rmdt_conn_free_flows(struct rmdt_conn *c);
+void rmdt_conn_account_consumed(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in);
+/* A frame with this due bit was acked. */
+void rmdt_conn_item_heard(struct rmdt_conn *c, const struct token_item *item);
+void rmdt_conn_item_lost(struct rmdt_conn *c, const struct token_item *item);
+
+/* conn_recv.c */
+void rmdt_conn_receive_data(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len, unsigned ecn,
+			    const struct rmdt_addr *from);
+void rmdt_conn_receive_ctrl(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len, unsigned ecn,
+			    const struct rmdt_addr *from);
+
+/* conn_frames.c: the frames of one opened CTRL packet. false: malformed. *eliciting is set as F2 says. */
+bool rmdt_conn_frames(struct rmdt_conn *c, uint64_t now_us, const uint8_t *buf, size_t len,
+		      const struct rmdt_addr *from, bool *eliciting);
+
+bool rmdt_conn_in_final(struct rmdt_conn *c, struct rmdt_inflow *in, uint64_t off);
+
+/* conn_path.c: the candidate has answered and becomes the path. */
+void rmdt_conn_move(struct rmdt_conn *c, uint64_t now_us);
+/* An authentic packet came from another address. */
+void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_addr *from, bool newest,
+				size_t bytes);
+
+/* conn_message.c. push: -ENOBUFS full, -ENOMEM. pop frees the front. */
+int rmdt_messages_push(struct message_queue **q, const void *data, size_t len);
+const struct message *rmdt_messages_front(const struct message_queue *q);	/* NULL: empty */
+void rmdt_messages_pop(struct message_queue *q);
+void rmdt_messages_free(struct message_queue *q);
+
+/* conn_recovery.c */
+int rmdt_conn_on_ack(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_ack *ack);
+void rmdt_conn_detect(struct rmdt_conn *c, uint64_t now_us);
+void rmdt_conn_on_pto(struct rmdt_conn *c, uint64_t now_us);
+void rmdt_conn_forget_tokens(struct rmdt_conn *c, uint64_t now_us);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens sealed packets: DATA straight into its place, CTRL where it lies. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/conn_impl.h"
+
+#define MAX_PAYLOAD 65535
+
+/* What is the same for DATA and CTRL once the tag has verified. */
+static void packet_is_good(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_acks_packet *pkt,
+			   const struct rmdt_addr *from)
+{
+	bool newest = !rmdt_acks_has_any(&c->acks) || pkt->pn > rmdt_acks_largest(&c->acks);
+
+	rmdt_acks_received(&c->acks, now_us, pkt);
+	c->counters.packets_received++;
+	c->last_heard_us = now_us;
+	if (c->hs && c->cfg.initiator) {	/* H6 */
+		rmdt_handshake_free(c->hs);
+		c->hs = NULL;
+	}
+	if (!rmdt_addr_equal(from, &c->remote))
+		rmdt_conn_on_other_address(c, now_us, from, newest, pkt->bytes);
+	c->pending |= pkt->ack_eliciting;
+}
+
+static bool is_fresh(struct rmdt_conn *c, uint64_t pn)
+{
+	if (rmdt_acks_check(&c->acks, pn) == RMDT_ACKS_NEW)
+		return true;
+	c->counters.dropped_replayed++;
+	return false;
+}
+
+static int open_packet(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_keys_packet *p, bool phase)
+{
+	int n = rmdt_keys_open(c->keys, p, phase, now_us);
+
+	if (n >= 0)
+		return n;
+	c->counters.dropped_forged++;
+	if (n == -EKEYEXPIRED)
+		rmdt_conn_break(c, now_us, RMDT_CODE_LIMIT, "too many forged packets", false);
+	return n;
+}
+
+/* ---- DATA ---- */
+
+struct arrival {
+	struct rmdt_conn *c;
+	uint64_t now_us;
+	struct rmdt_data_header h;
+	const uint8_t *buf;
+	size_t len;		/* of the chunk, without header and tag */
+};
+
+/* The chunk in clear to out. False: not authentic. */
+static bool unseal(struct arrival *a, uint8_t *out)
+{
+	struct rmdt_keys_packet p = {
+		.pn = a->h.pn, .ad = a->buf, .ad_len = RMDT_DATA_HEADER_BYTES,
+		.in = a->buf + RMDT_DATA_HEADER_BYTES, .in_len = a->len + RMDT_TAG_BYTES, .out = out,
+	};
+
+	if (a->c->cipher_none) {
+		memcpy(out, p.in, a->len);
+		return true;
+	}
+	return open_packet(a->c, a->now_us, &p, a->h.phase) >= 0;
+}
+
+/* S11. True when the packet is authentic and its bytes are kept, or are not wanted any more: it may be acked. */
+static bool store(struct arrival *a, struct rmdt_inflow *in)
+{
+	uint8_t scratch[MAX_PAYLOAD], *dst;
+	enum rmdt_recvbuf_result result;
+
+	if (in->state != RMDT_INFLOW_LIVE)
+		return unseal(a, scratch);
+	result = rmdt_recvbuf_claim(in->recvbuf, a->h.off, a->len, &dst);
+	switch (result) {
+	case RMDT_RECVBUF_PLACE:
+		if (!unseal(a, dst)) {
+			rmdt_recvbuf_unclaim(in->recvbuf, a->h.off, a->len);
+			return false;
+		}
+		result = rmdt_recvbuf_commit(in->recvbuf, a->h.off, a->len);
+		break;
+	case RMDT_RECVBUF_SCRATCH:
+		if (!unseal(a, scratch))
+			return false;
+		result = rmdt_recvbuf_write(in->recvbuf, a->h.off, scratch, a->len);
+		break;
+	case RMDT_RECVBUF_DUPLICATE:
+		return unseal(a, scratch);
+	default:
+		a->c->counters.dropped_credit++;
+		return false;
+	}
+	if (result == RMDT_RECVBUF_STORED || result == RMDT_RECVBUF_DUPLICATE)
+		return true;
+	a->c->counters.dropped_credit++;
+	return false;
+}
+
+/* S4: would the chunk go beyond what the peer may have outstanding in all? */
+static bool within_credit(const struct rmdt_conn *c, const struct rmdt_inflow *in, uint64_t end)
+{
+	return end <= in->high_off || end - in->high_off <= rmdt_credit_limit(&c->rx_credit) - c->rx_high;
+}
+
+static bool count_bytes(struct arrival *a, struct rmdt_inflow *in, uint64_t ready_before)
+{
+	struct rmdt_conn *c = a->c;
+	uint64_t end = a->h.off + a->len;
+
+	if (end > in->high_off) {
+		c->rx_high += end - in->high_off;
+		in->high_off = end;
+		rmdt_credit_on_data(&in->credit, end);
+		rmdt_credit_on_data(&c->rx_credit, c->rx_high);
+	}
+	if (a->h.fin && !rmdt_conn_in_final(c, in, end))
+		return false;
+	if (rmdt_recvbuf_ready(in->recvbuf) != ready_before) {
+		rmdt_conn_event_in(c, in, RMDT_IN_READY);
+		rmdt_conn_due_in(c, in, rmdt_recvbuf_complete(in->recvbuf) ? DUE_STATE : DUE_SOFT_STATE);
+	}
+	return true;
+}
+
+void rmdt_conn_receive_data(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len, unsigned ecn,
+			    const struct rmdt_addr *from)
+{
+	size_t overhead = RMDT_DATA_HEADER_BYTES + (c->cipher_none ? 0 : RMDT_TAG_BYTES);
+	struct arrival a = { .c = c, .now_us = now_us, .buf = buf, .len = len - overhead };
+	struct rmdt_inflow *in;
+	uint64_t ready = 0;
+	bool live;
+
+	if (len < overhead || !rmdt_data_header_read(buf, &a.h) || a.h.off > RMDT_WIRE_VARINT_MAX - MAX_PAYLOAD) {
+		c->counters.dropped_malformed++;
+		return;
+	}
+	if (!is_fresh(c, a.h.pn))
+		return;
+	in = rmdt_idmap_get(&c->ins, a.h.flow);
+	if (!in ? !rmdt_ranges_contains(&c->opened, a.h.flow) : in->state == RMDT_INFLOW_OFFERED) {
+		c->counters.dropped_unknown_flow++;	/* S2 */
+		return;
+	}
+	live = in && in->state == RMDT_INFLOW_LIVE;
+	if (live) {
+		if (!within_credit(c, in, a.h.off + a.len)) {
+			c->counters.dropped_credit++;
+			return;
+		}
+		ready = rmdt_recvbuf_ready(in->recvbuf);
+	}
+	if (!store(&a, live ? in : &(struct rmdt_inflow){ .state = RMDT_INFLOW_STOPPED }))
+		return;
+	packet_is_good(c, now_us, &(struct rmdt_acks_packet){
+		.pn = a.h.pn, .bytes = (uint32_t)len, .ack_eliciting = true, .ecn = ecn }, from);
+	if (live && !count_bytes(&a, in, ready))
+		rmdt_conn_break(c, now_us, RMDT_CODE_PROTOCOL, "a flow ended twice", true);
+}
+
+/* ---- CTRL ---- */
+
+void rmdt_conn_receive_ctrl(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len, unsigned ecn,
+			    const struct rmdt_addr *from)
+{
+	struct rmdt_ctrl_header h;
+	struct rmdt_keys_packet p = {
+		.ad = buf, .ad_len = RMDT_CTRL_HEADER_BYTES, .in = buf + RMDT_CTRL_HEADER_BYTES,
+		.in_len = len - RMDT_CTRL_HEADER_BYTES, .out = buf + RMDT_CTRL_HEADER_BYTES,
+	};
+	bool eliciting, good;
+	int n;
+
+	if (!rmdt_ctrl_header_read(buf, &h)) {
+		c->counters.dropped_malformed++;
+		return;
+	}
+	if (!is_fresh(c, h.pn))
+		return;
+	p.pn = h.pn;
+	n = open_packet(c, now_us, &p, h.phase);
+	if (n < 0)
+		return;
+	good = rmdt_conn_frames(c, now_us, p.out, (size_t)n, from, &eliciting);
+	if (c->state != CONN_UP)
+		return;
+	if (!good) {
+		rmdt_conn_break(c, now_us, RMDT_CODE_PROTOCOL, "a malformed frame", true);
+		return;
+	}
+	packet_is_good(c, now_us, &(struct rmdt_acks_packet){
+		.pn = h.pn, .bytes = (uint32_t)len, .ack_eliciting = eliciting, .ecn = ecn }, from);
+}
