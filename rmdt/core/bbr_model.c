@@ -249,5 +249,6 @@ void rmdt_bbr_model_on_ack(struct rmdt_bbr_model *model, const struct rmdt_cc_ac
 	window_us = model->min_rtt_us / WINDOW_RTT_DIVISOR;
 	if (window_us < MIN_WINDOW_US)
 		window_us = MIN_WINDOW_US;
-	model->window_done = rmdt_bbr_start_on_ack(&model->start, sample, window_us);
+	model->window_done = rmdt_bbr_start_on_ack(&model->start, sample, window_us,
+						    mss_bytes);
 }

@@ -6,6 +6,9 @@
 /* Fewer packets say more about the receiver's wake-ups than about the path. */
 #define TRAIN_LEAST_PKTS 12
 
+/* With fewer, a share of them would be a matter of luck. */
+#define WINDOW_LEAST_PKTS 64
+
 #define US_PER_S UINT64_C(1000000)
 
 void rmdt_bbr_start_init(struct rmdt_bbr_start *start)
@@ -22,7 +25,7 @@ void rmdt_bbr_start_restart_window(struct rmdt_bbr_start *start)
 }
 
 bool rmdt_bbr_start_on_ack(struct rmdt_bbr_start *start, const struct rmdt_rate_sample *sample,
-			   uint64_t window_us)
+			   uint64_t window_us, uint32_t mss_bytes)
 {
 	bool complete = false;
 
@@ -38,12 +41,11 @@ bool rmdt_bbr_start_on_ack(struct rmdt_bbr_start *start, const struct rmdt_rate_
 	start->window_lost_bytes += sample->newly_lost_bytes;
 	start->window_rx_us += sample->train_rx_us;
 	start->window_send_us += sample->train_send_us;
-	if (start->window_rx_us >= window_us && start->window_send_us != 0) {
+	if (start->window_rx_us >= window_us && start->window_send_us != 0 &&
+	    start->window_acked_bytes >= (uint64_t)WINDOW_LEAST_PKTS * mss_bytes) {
 		start->arrival_rate = start->window_acked_bytes * US_PER_S / start->window_rx_us;
 		start->sending_rate = (start->window_acked_bytes + start->window_lost_bytes) *
 				      US_PER_S / start->window_send_us;
-		start->loss_ppm = (uint32_t)(start->window_lost_bytes * US_PER_S /
-			(start->window_acked_bytes + start->window_lost_bytes));
 		rmdt_bbr_start_restart_window(start);
 		complete = true;
 	}

@@ -29,7 +29,6 @@ struct rmdt_bbr_start {
 	uint64_t window_send_us;
 	uint64_t arrival_rate;		/* bytes/s in the last whole window */
 	uint64_t sending_rate;		/* bytes/s at which that window's packets had left */
-	uint32_t loss_ppm;		/* share of that window's bytes that was lost */
 };
 
 void rmdt_bbr_start_init(struct rmdt_bbr_start *start);
@@ -38,11 +37,11 @@ void rmdt_bbr_start_init(struct rmdt_bbr_start *start);
 void rmdt_bbr_start_restart_window(struct rmdt_bbr_start *start);
 
 /*
- * An ACK. True when it completes a window of at least window_us: arrival_rate and sending_rate
+ * An ACK. True when it completes a window of at least window_us and enough packets: arrival_rate and sending_rate
  * are new.
  */
 bool rmdt_bbr_start_on_ack(struct rmdt_bbr_start *start, const struct rmdt_rate_sample *sample,
-			   uint64_t window_us);
+			   uint64_t window_us, uint32_t mss_bytes);
 
 /* Bytes per second by the first flight; 0 while too little is known. */
 uint64_t rmdt_bbr_start_train_rate(const struct rmdt_bbr_start *start, uint32_t mss_bytes);

@@ -25,6 +25,7 @@
 #define QUEUED_LESS 30			/* taken off while there is one, when yielding */
 #define SHORT_PACING_GAIN 1250		/* threads, not the path, make the noise there */
 #define UP_PACING_GAIN 1250
+#define UP_FAST_PACING_GAIN 2000
 #define UP_LEAST_PACING_GAIN 1080
 #define CWND_GAIN 2000
 #define UP_CWND_GAIN 2250
@@ -41,7 +42,7 @@
 
 #define PROBE_WAIT_US 2000000		/* cruising at least so long ... */
 #define PROBE_WAIT_SPREAD_US 1000000	/* ... and up to so much longer */
-#define PROBE_WAIT_ROUNDS 63
+#define FIRST_PROBE_WAIT_US 500000
 #define DOWN_ROUNDS 4			/* a queue that stays longer is not ours */
 #define MIN_RTT_STALE_US 5000000
 #define PROBE_RTT_US 200000
@@ -54,7 +55,11 @@
 #define EXCESS_UNKNOWN_PPM 150000
 #define EXCESS_STRONG_PPM 200000
 #define CE_PPM 10000
-#define START_LOSS_PPM 80000
+
+/* Shares of what is sent that arrives, in thousandths: no chance takes the rest; of the best. */
+#define START_LEAST 700
+#define START_LESS 850
+#define START_LESS_QUEUED 900
 #define LO_BETA 700
 #define YIELD_FROM 400			/* share of the path, in thousandths, above which to yield */
 #define YIELD_FULLY 600
@@ -81,13 +86,14 @@ struct bbr {
 	uint64_t jump_rate;		/* bytes/s to go to on its word; 0: none */
 	uint64_t full_bw;		/* best rate when growth was last seen */
 	uint32_t full_bw_rounds;	/* rounds without growth since */
-	uint32_t start_loss_ppm;	/* worst loss of a window while all that was sent got through */
-	uint32_t lossy_windows;		/* windows in a row with much more than that */
+	uint64_t best_passed;		/* best share of arriving to sending, in thousandths */
+	uint32_t less_windows;		/* windows in a row with clearly less */
 
 	/* Probing. */
 	uint64_t state_start_us;
 	uint64_t state_start_round;
 	uint64_t cruise_wait_us;
+	uint32_t cruises;
 	uint64_t up_rtt_us;		/* RTT when the probe began */
 	uint64_t up_bw;			/* rate then */
 	uint32_t strong_rounds;		/* rounds in a row with strong excess loss */
@@ -130,11 +136,6 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -169,6 +170,9 @@ static uint64_t up_gain(const struct bbr *bbr)
 	const struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t step = UP_QUEUE_US * GAIN_ONE / max_u64(model->min_rtt_us, 1);
 
+	/* It found something: there may be much more. */
+	if (rmdt_bbr_max_get(&model->bw) > scale(bbr->up_bw, 1400))
+		return UP_FAST_PACING_GAIN;
 	if (rmdt_bbr_max_get(&model->bw) > scale(bbr->up_bw, 1050))
 		return UP_PACING_GAIN;
 	return max_u64(min_u64(GAIN_ONE + step, UP_PACING_GAIN), UP_LEAST_PACING_GAIN);
@@ -327,6 +331,9 @@ static void enter(struct bbr *bbr, enum bbr_state state, uint64_t now_us)
 		break;
 	case BBR_CRUISE:
 		bbr->cruise_wait_us = PROBE_WAIT_US + random_below(bbr, PROBE_WAIT_SPREAD_US);
+		/* A start can be fooled: ask soon whether it was. */
+		if (bbr->cruises++ == 0)
+			bbr->cruise_wait_us = FIRST_PROBE_WAIT_US;
 		break;
 	case BBR_REFILL:
 		rmdt_bbr_model_reset_lo(model);
@@ -381,21 +388,23 @@ static void learn_capacity(struct bbr *bbr)
 enum verdict { GROWING, SATURATED, CONFIRMED };
 
 /*
- * More was sent than arrives: the bottleneck is reached, and its rate is what arrives. A queue
- * too short to be seen as one shows by losses out of proportion to those of the windows before.
- * As much arrives as the measured capacity allows: it is one.
+ * Of what is sent a share arrives, in the time it took to send: the share that chance leaves. When
+ * it falls below the best seen, more is sent than the bottleneck carries, and its rate is what
+ * arrives. A queue makes it certain; without one (there may be hardly any) it takes two windows.
+ * When as much leaves as the measured capacity and it arrives, the capacity is confirmed.
  */
 static enum verdict judge_window(struct bbr *bbr)
 {
 	const struct rmdt_bbr_start *start = &bbr->model.start;
-	uint64_t sent = start->sending_rate, arrived = start->arrival_rate;
-	bool lossy = start->loss_ppm > START_LOSS_PPM + 2 * bbr->start_loss_ppm;
+	uint64_t sent = start->sending_rate;
+	uint64_t passed = start->arrival_rate * GAIN_ONE / max_u64(sent, 1);
+	bool less = passed < scale(bbr->best_passed, START_LESS);
 
-	bbr->lossy_windows = lossy ? bbr->lossy_windows + 1 : 0;
-	if (arrived < scale(sent, has_queue(bbr, 1) ? 850 : 700) || bbr->lossy_windows >= 2)
+	bbr->less_windows = less ? bbr->less_windows + 1 : 0;
+	if (passed < START_LEAST || bbr->less_windows >= 2 ||
+	    (has_queue(bbr, 1) && passed < scale(bbr->best_passed, START_LESS_QUEUED)))
 		return SATURATED;
-	if (!lossy)
-		bbr->start_loss_ppm = max_u32(bbr->start_loss_ppm, start->loss_ppm);
+	bbr->best_passed = min_u64(max_u64(bbr->best_passed, passed), GAIN_ONE);
 	if (bbr->capacity != 0 && sent >= scale(bbr->capacity, 920) &&
 	    sent <= scale(bbr->capacity, 1080))
 		return CONFIRMED;
