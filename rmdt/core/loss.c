@@ -65,7 +65,7 @@ int rmdt_loss_on_sent(struct rmdt_loss *l, const struct rmdt_sent *s)
 {
 	int err;
 
-	/* One that only sends acks gets none: before growing see what time has settled. */
+	/* Acks may be long in coming: before growing see what time has settled. */
 	if (rmdt_sentmap_count(&l->map) == l->map.cap)
 		release_old(l, s->sent_us);
 	err = rmdt_sentmap_add(&l->map, s);

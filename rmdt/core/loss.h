@@ -15,7 +15,7 @@
  * Loss recovery of one direction: what is in flight, what an ack settles, what is lost. It declares
  * and times; repairing, congestion control and probing are the owner's.
  *
- * A typical ack:	rmdt_loss_on_ack();  if (acked.has_rtt) rmdt_rtt_sample();  rmdt_loss_detect();
+ * An ack:	rmdt_loss_on_ack();  if (acked.has_rtt) rmdt_rtt_sample();  rmdt_loss_detect();
  * A timer at rmdt_loss_deadline_us():	rmdt_loss_detect();
  * A timer at rmdt_loss_pto_deadline_us():	send a probe with the next packet number(s).
  */
@@ -30,10 +30,7 @@
 #define RMDT_LOSS_REORDER_CAP_US UINT64_C(2000)
 /* Recoveries without a spurious loss after which the thresholds shrink. */
 #define RMDT_LOSS_CALM_RECOVERIES 16
-/*
- * Lost entries are kept so many srtt (and at least KEEP_US) to notice late acks; packets that are
- * neither eliciting nor in flight, so that nothing settles them surely, as long after sending.
- */
+/* Lost entries are kept so many srtt (and at least KEEP_US) to notice late acks. */
 #define RMDT_LOSS_KEEP_RTTS 2
 #define RMDT_LOSS_KEEP_US UINT64_C(10000)
 /* Skipped numbers remembered at a time. */
@@ -60,7 +57,7 @@ struct rmdt_loss {
 	bool any_acked;
 
 	uint64_t pkt_threshold;        /* current packet threshold */
-	uint32_t reorder_steps;        /* reordering window in steps of min RTT / 4 or MIN_REORDER */
+	uint32_t reorder_steps;        /* reordering window in steps of a quarter of min RTT */
 	uint32_t calm_recoveries;      /* since the last spurious loss or shrinking */
 	uint64_t calm_reorder_pkts;    /* reordering seen during that time, in packets */
 	uint64_t recovery_end;         /* a loss at or above it begins a new recovery */
@@ -74,7 +71,9 @@ struct rmdt_loss {
 /*
  * Told from inside on_ack, detect and abandon, in rising order of packet numbers. *s is valid
  * during the call only. No function of this header that changes `struct rmdt_loss` may be called
- * from inside. Members may be NULL.
+ * from inside. Members may be NULL. Every packet is told once as acked or lost, also those that are
+ * not eliciting: one that only sends acks needs an eliciting packet now and then, so that its own
+ * get settled and do not fill the map.
  */
 struct rmdt_loss_calls {
 	/* An ack names it for the first time; `late`: it had been declared lost before. */

@@ -78,8 +78,7 @@ static bool is_settled(const struct rmdt_sent *s, uint64_t until_us)
 {
 	switch (s->state) {
 	case RMDT_SENT_STANDING:
-		return !(s->kind & (RMDT_SENT_ELICITING | RMDT_SENT_INFLIGHT)) &&
-		       s->sent_us <= until_us;
+		return false;
 	case RMDT_SENT_LOST:
 		return s->lost_us <= until_us;
 	default:

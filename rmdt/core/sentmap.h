@@ -87,8 +87,8 @@ static inline struct rmdt_sent *rmdt_sentmap_get(const struct rmdt_sentmap *m, u
 }
 
 /*
- * Drops from the front what is settled: acked and skipped entries, those declared lost at or before
- * `until_us`, and those sent until then that nobody waits for (neither ELICITING nor INFLIGHT).
+ * Drops from the front what is settled: acked and skipped entries, and those declared lost at or
+ * before `until_us`.
  */
 void rmdt_sentmap_release(struct rmdt_sentmap *m, uint64_t until_us);
 /* Gives memory back: shrinks the ring to what is held. For idle times. */

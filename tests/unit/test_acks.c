@@ -402,7 +402,7 @@ static void test_read_rejects_rows(void **state)
 	}
 }
 
-/* Whatever arrives in whatever order: each ack names just what has been received, and is bounded. */
+/* Whatever arrives in whatever order: each ack names just what has been received. */
 static void test_random_order(void **state)
 {
 	enum { PKTS = 20000, SPREAD = 300 };
