@@ -30,16 +30,25 @@ void rmdt_bbr_loss_set_calm(struct rmdt_bbr_loss *loss, bool calm, uint64_t now_
 	}
 }
 
+/*
+ * What an ACK tells of was sent after what the ACK before told of, and not after sent_us: only if
+ * both are in calm times, all of it is.
+ */
 static bool was_calm(const struct rmdt_bbr_loss *loss, uint64_t sent_us)
 {
-	return loss->calm_seen && sent_us > loss->calm_from_us && sent_us <= loss->calm_until_us;
+	return loss->calm_seen && loss->reported_us > loss->calm_from_us &&
+	       sent_us <= loss->calm_until_us;
 }
 
 void rmdt_bbr_loss_on_acked(struct rmdt_bbr_loss *loss, uint64_t bytes, uint64_t sent_us,
 			    uint32_t mss_bytes)
 {
+	bool calm = was_calm(loss, sent_us);
+
 	loss->round_acked_bytes += bytes;
-	if (!was_calm(loss, sent_us))
+	if (sent_us > loss->reported_us)
+		loss->reported_us = sent_us;
+	if (!calm)
 		return;
 	loss->calm_acked_bytes += bytes;
 	if (loss->calm_acked_bytes > (uint64_t)CALM_MEMORY_PKTS * mss_bytes) {

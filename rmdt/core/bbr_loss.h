@@ -21,6 +21,7 @@ struct rmdt_bbr_loss {
 	uint64_t calm_lost_bytes;
 	uint64_t calm_from_us;		/* packets sent from here ... */
 	uint64_t calm_until_us;		/* ... to here are calm; UINT64_MAX: still going on */
+	uint64_t reported_us;		/* send time of the newest packet acked up to now */
 	bool calm_seen;			/* calm_from_us has a meaning */
 
 	/* The present round. */
@@ -34,7 +35,10 @@ void rmdt_bbr_loss_init(struct rmdt_bbr_loss *loss);
 /* The controller sends below what the path carries from now on, or no longer. Idempotent. */
 void rmdt_bbr_loss_set_calm(struct rmdt_bbr_loss *loss, bool calm, uint64_t now_us);
 
-/* bytes were acked or lost, of which the newest was sent at sent_us. */
+/*
+ * bytes were acked or lost, of which the newest was sent at sent_us. For one ACK: its losses
+ * first.
+ */
 void rmdt_bbr_loss_on_acked(struct rmdt_bbr_loss *loss, uint64_t bytes, uint64_t sent_us,
 			    uint32_t mss_bytes);
 void rmdt_bbr_loss_on_lost(struct rmdt_bbr_loss *loss, uint64_t bytes, uint64_t sent_us);
