@@ -438,6 +438,74 @@ static void test_default_limits(void **state)
 	assert_true(chacha.rekey_pkts * 2 <= chacha.seal_max_pkts);
 }
 
+/*
+ * The key schedule of doc/keys.md in numbers, computed by a program that shares nothing with ours:
+ * split keys 00.., 20.., hash 40.., private keys a1a1.. of the asker and b2b2.. of the answerer.
+ */
+static const struct {
+	const char *key, *iv;
+} schedule[2][2] = {	/* by generation; i2r, r2i */
+	{
+		{ "fdfcb1c8957a1528e48c5b8222ad7c141a6c5808df6454dcfc9123faddff546d",
+		  "ba97381985bf9f05cefe64b0" },
+		{ "0ac4a75d1edaa378ba16c917f830b3306bb2c9a76d175487df95d681837657e2",
+		  "fc0bba0d391eaeeec8d97777" },
+	},
+	{
+		{ "00ea07badfc0434f7ca0d6eeb0688cd878f76daedb2ff632a933ca3cdc82e9f5",
+		  "e7fe7936200078a8c325f692" },
+		{ "4aaf406541f577ec1564420f709e154b205a127725f9d9f9abcf4110635cbbb8",
+		  "7b19cef647f15927b1cb9441" },
+	},
+};
+
+static void check_schedule(struct model *m, unsigned generation)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct model_packet p = model_seal(m, i, &ping);
+		uint8_t key[32], iv[12], out[MODEL_SEALED];
+		struct rmdt_aead *a;
+
+		hex_bytes(schedule[generation][i].key, key, sizeof key);
+		hex_bytes(schedule[generation][i].iv, iv, sizeof iv);
+		a = rmdt_aead_new(RMDT_AES_256_GCM, key, iv);
+		assert_int_equal(rmdt_aead_open(a, p.pn, p.header, 2, p.sealed, (size_t)p.len, out),
+				 sizeof ping);
+		rmdt_aead_free(a);
+		model_arrive(m, &p);
+	}
+}
+
+static void test_schedule(void **state)
+{
+	struct rmdt_noise_split split;
+	uint8_t asker[32], answerer[32], pub[32], answer[32];
+	struct rmdt_keys_offer offer = { .pub = pub };
+	struct model m = { .seed = 1 };
+	struct model_packet seen;
+
+	(void)state;
+	for (uint8_t i = 0; i < 32; i++) {
+		split.i2r[i] = i;
+		split.r2i[i] = (uint8_t)(32 + i);
+		split.hash[i] = (uint8_t)(64 + i);
+	}
+	memset(asker, 0xa1, 32);
+	memset(answerer, 0xb2, 32);
+	m.end[0] = rmdt_keys_new(RMDT_AES_256_GCM, true, &split, 0);
+	m.end[1] = rmdt_keys_new(RMDT_AES_256_GCM, false, &split, 0);
+	check_schedule(&m, 0);
+	assert_int_equal(rmdt_keys_rekey_start(m.end[1], asker, 0, pub, &offer.generation), 0);
+	assert_int_equal(offer.generation, 1);
+	assert_int_equal(rmdt_keys_rekey_answer(m.end[0], &offer, answerer, 0, answer), 0);
+	offer.pub = answer;
+	assert_int_equal(rmdt_keys_rekey_finish(m.end[1], &offer, 0), 0);
+	seen = model_seal(&m, 1, &ping);
+	assert_int_equal(model_arrive(&m, &seen), sizeof ping);
+	check_schedule(&m, 1);
+	model_fini(&m);
+}
+
 /* Both halves of the schedule enter the keys: another split or other DH keys, other keys. */
 static void test_separation(void **state)
 {
@@ -480,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_age_limit),
 		cmocka_unit_test(test_failed_limit),
 		cmocka_unit_test(test_default_limits),
+		cmocka_unit_test(test_schedule),
 		cmocka_unit_test(test_separation),
 	};
 
