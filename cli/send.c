@@ -333,8 +333,7 @@ int pipe_send(struct pipe_job *job)
 		transfer(&s);
 	}
 	status = conclude(&s);
-	for (size_t i = 0; i < job->n; i++)
-		rmdt_peer_free(s.receivers[i].peer);
+	/* The engine says goodbye to all peers at once and frees them. */
 	if (s.out != NULL)
 		rmdt_out_free(s.out);
 	if (s.engine != NULL)

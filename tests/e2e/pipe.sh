@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Words for scripts that run pipeclone over loopback; to be sourced after lib.sh. Each side has a home of its own.
+#
+#   receive NAME [OPTION...]      start a receiver: $TMP/NAME.out, $TMP/NAME.err; its pid in ${PID[NAME]}, its address
+#                                 in ${AT[NAME]}; returns when it listens
+#   send_bg [OPTION...] < FILE    start a sender in the background: $TMP/sender.err, pid in ${PID[sender]}
+#   ends NAME STATUS [SECONDS]    wait until it has ended, and judge its exit status
+#   says NAME TEXT...             its standard error has each of these
+#   quick SECONDS COMMAND...      fails when the command takes longer
+#   received NAME BYTES           true once the receiver has written that much
+
+tmpdir
+pipeclone=$(built pipeclone) || exit 1
+unset "${!RMDT_@}"
+declare -A PID=() AT=() PORT=()
+# A shell without job control makes what it starts in the background ignore SIGINT.
+default_signals=(env --default-signal=INT)
+# What a receiver's standard output is; a script may set it before `receive`.
+RECEIVE_TO=
+
+home_of() {
+	mkdir -p "$TMP/home.$1"
+	echo "$TMP/home.$1"
+}
+
+receive() {
+	local name=$1 port to
+	shift
+	port=${PORT[$name]:-$(free_udp_port)} || exit 1
+	to=${RECEIVE_TO:-$TMP/$name.out}
+	HOME=$(home_of "$name") start_bg "${default_signals[@]}" "$pipeclone" -l "127.0.0.1:$port" "$@" >"$to" 2>"$TMP/$name.err"
+	PID[$name]=$BG_PID
+	PORT[$name]=$port
+	AT[$name]=127.0.0.1:$port
+	until test_udp_port_used "$port"; do
+		test_runs "$BG_PID" || fail "$name ended: $(cat "$TMP/$name.err")"
+		sleep 0.02
+	done
+}
+
+# Standard input goes by way of descriptor 9: what a shell starts in the background reads /dev/null.
+send_bg() {
+	# shellcheck disable=SC2016
+	HOME=$(home_of sender) start_bg "${default_signals[@]}" sh -c 'exec "$@" <&9 9<&-' sh "$pipeclone" "$@" \
+		9<&0 2>"$TMP/sender.err"
+	PID[sender]=$BG_PID
+}
+
+ends() {
+	local status=0
+	wait_exit "${PID[$1]}" "${3:-20}" || status=$?
+	[[ $status == "$2" ]] || fail "$1: exit $status instead of $2: $(cat "$TMP/$1.err")"
+}
+
+says() {
+	local name=$1 text
+	shift
+	for text; do
+		assert_contains "$TMP/$name.err" "$text"
+	done
+}
+
+quick() {
+	local limit=$1 before=${EPOCHREALTIME/[.,]/}
+	shift
+	"$@"
+	(((${EPOCHREALTIME/[.,]/} - before) <= limit * 1000000)) || fail "took longer than $limit s: $*"
+}
+
+received() {
+	[[ -e $TMP/$1.out ]] && (($(stat -c %s "$TMP/$1.out") >= $2))
+}
+
+same() {
+	local name
+	for name; do
+		assert_same_sha "$TMP/data" "$TMP/$name.out"
+	done
+}
