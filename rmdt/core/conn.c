@@ -258,6 +258,8 @@ static void tick_liveness(struct rmdt_conn *c, uint64_t now_us)
 	if (now_us >= keepalive_at(c)) {
 		c->last_ping_us = now_us;
 		rmdt_conn_due(c, CDUE_PING);
+		if (now_us >= c->last_sent_us + CONN_IDLE_US)
+			rmdt_loss_trim(&c->loss);
 	}
 }
 
@@ -288,7 +290,8 @@ static uint64_t up_deadline(const struct rmdt_conn *c)
 	t = least(t, keepalive_at(c));
 	t = least(t, c->last_heard_us + c->cfg.dead_after_us);
 	t = least(t, rmdt_keys_next_us(c->keys));
-	if (c->pto_count == 0)
+	/* A probe that could not go waits for whatever held it back, not for the clock. */
+	if (!c->probe_wait || rmdt_pmtu_deadline_us(&c->pmtu) > 0)
 		t = least(t, rmdt_pmtu_deadline_us(&c->pmtu));
 	return t;
 }

@@ -19,6 +19,9 @@
 #define CONN_PRIORITIES		3
 /* Most packets in flight: 10 Gbit/s over 1 s in packets of 1200 bytes. Memory is taken as it is needed. */
 #define CONN_MAX_SENT		(1u << 20)
+#define CONN_SENT_RESERVE	4096	/* of these, for packets other than DATA and messages */
+/* Nothing in flight for so long: the books give their memory back. */
+#define CONN_IDLE_US		UINT64_C(5000000)
 /* One flow's turn before the next of its priority gets one. */
 #define CONN_QUANTUM_BYTES	65536
 /* Ids of flows that have been opened here are kept as ranges; a peer that opens them in this disorder is broken. */
@@ -110,6 +113,7 @@ struct rmdt_conn {
 	struct rmdt_ack *ack;		/* parsed ACK frame; allocated when up */
 	uint32_t mtu;			/* what cc and pacer were told */
 	uint64_t ce_seen;
+	bool probe_wait;		/* an MTU probe could not go at the last drain */
 	unsigned pto_count, probes;	/* probes: packets that may go beyond cwnd now */
 	uint64_t skip_at;		/* next packet number to leave out */
 	bool cwnd_limited;		/* since the last ACK */

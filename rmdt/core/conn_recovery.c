@@ -53,21 +53,25 @@ static void on_data_acked(struct rmdt_conn *c, const struct rmdt_sent *s)
 		rmdt_conn_event_out(c, of, RMDT_OUT_POSITION);
 }
 
+/* Packets whose loss says something of congestion. */
+static bool was_counted_lost(const struct rmdt_sent *s)
+{
+	return (s->kind & RMDT_SENT_INFLIGHT) && !(s->kind & RMDT_SENT_PROBE);
+}
+
 static void on_acked(void *arg, uint64_t pn, const struct rmdt_sent *s, bool late)
 {
 	struct settle *st = arg;
 	struct rmdt_conn *c = st->c;
 
 	(void)pn;
-	if (late)
+	if (late && was_counted_lost(s)) {
 		c->counters.packets_spurious++;
-	if (s->kind & RMDT_SENT_INFLIGHT) {
-		if (late)
-			rmdt_rate_on_spurious(&c->rate, s->bytes);
-		rmdt_rate_on_acked(&c->rate, &c->sample, &s->stamp, s->bytes, st->now_us);
-	}
-	if (late && !(s->kind & RMDT_SENT_PROBE))
+		rmdt_rate_on_spurious(&c->rate, s->bytes);
 		rmdt_cc_on_spurious(c->cc, s->bytes, s->sent_us, st->now_us);
+	}
+	if (s->kind & RMDT_SENT_INFLIGHT)
+		rmdt_rate_on_acked(&c->rate, &c->sample, &s->stamp, s->bytes, st->now_us);
 	if (s->kind & RMDT_SENT_PROBE)
 		rmdt_pmtu_on_probe_acked(&c->pmtu, st->now_us, s->bytes);
 	else
@@ -99,11 +103,9 @@ static void on_lost(void *arg, uint64_t pn, const struct rmdt_sent *s)
 	c->pending = true;
 	if (token_of(s))
 		token_lost(c, token_of(s));
-	if (s->kind & RMDT_SENT_PROBE) {
+	if (s->kind & RMDT_SENT_PROBE)
 		rmdt_pmtu_on_probe_lost(&c->pmtu, st->now_us, s->bytes);
-		return;
-	}
-	if (!(s->kind & RMDT_SENT_INFLIGHT))
+	if (!was_counted_lost(s))
 		return;
 	c->counters.packets_lost++;
 	st->lost_bytes += s->bytes;

@@ -258,9 +258,11 @@ static void say_ack(struct speech *s)
 	}
 }
 
+/* Some entries of the books are kept back, so that acks can still be sent when they are full of DATA. */
 static bool may_fly(const struct rmdt_conn *c)
 {
-	return rmdt_loss_inflight_bytes(&c->loss) < rmdt_cc_cwnd_bytes(c->cc);
+	return rmdt_loss_inflight_bytes(&c->loss) < rmdt_cc_cwnd_bytes(c->cc) &&
+	       rmdt_sentmap_count(&c->loss.map) < CONN_MAX_SENT - CONN_SENT_RESERVE;
 }
 
 static void say_messages(struct speech *s)
@@ -360,7 +362,7 @@ static bool finish_ctrl(struct speech *s, struct rmdt_train *train, uint8_t kind
 
 /* ---- the kinds of trains, in order of urgency ---- */
 
-static bool send_close(struct rmdt_conn *c, struct rmdt_train *train)
+static bool send_close(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
 {
 	struct rmdt_wire_writer w;
 
@@ -372,11 +374,13 @@ static bool send_close(struct rmdt_conn *c, struct rmdt_train *train)
 	rmdt_wire_put_varint(&w, c->down_code);
 	put_text(&w, c->down_reason);
 	train->len = seal_ctrl(c, train->buf, rmdt_wire_written(&w));
-	/* The number is used up although nobody will ask about this packet any more. */
-	rmdt_loss_on_skip(&c->loss);
+	/* Nobody will ask about this packet any more, but its number must be used up before it may go. */
+	if (train->len == 0 || rmdt_loss_on_sent(&c->loss, &(struct rmdt_sent){
+			.sent_us = now_us, .kind = RMDT_SENT_CTRL, .bytes = (uint32_t)train->len }) < 0)
+		return false;
 	train->segment = train->len;
 	train->to = c->remote;
-	return train->len > 0;
+	return true;
 }
 
 static bool send_challenge(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
@@ -431,7 +435,8 @@ static bool send_mtu_probe(struct rmdt_conn *c, uint64_t now_us, struct rmdt_tra
 	uint32_t size = rmdt_pmtu_next_probe(&c->pmtu, now_us);
 	struct speech s;
 
-	if (size == 0 || size > train->cap || !may_fly(c) || c->pto_count > 0)
+	c->probe_wait = size == 0 || size > train->cap || !may_fly(c) || c->pto_count > 0;
+	if (c->probe_wait)
 		return false;
 	rmdt_pmtu_probe_sent(&c->pmtu, now_us, 3 * rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US));
 	speech_init(&s, c, now_us, train, size);
@@ -663,13 +668,13 @@ bool rmdt_conn_send(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *tra
 		if (train->len > 0)
 			return true;
 	}
-	if (c->state == CONN_CLOSING && c->keys)
-		return send_close(c, train);
+	if (c->state == CONN_CLOSING && c->keys && send_close(c, now_us, train))
+		return true;
 	if (c->state == CONN_UP &&
 	    (send_challenge(c, now_us, train) || send_ctrl(c, now_us, train) || send_probe(c, now_us, train) ||
 	     send_mtu_probe(c, now_us, train) || send_data(c, now_us, train)))
 		return true;
 	/* What could not be said now waits for a datagram, a kick or the deadline. */
 	c->pending = false;
-	return c->state == CONN_CLOSING && c->keys && send_close(c, train);
+	return false;
 }

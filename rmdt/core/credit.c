@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define EPOCH_RTTS 2u		/* a window of which half is consumed in this time is short */
+#define EPOCH_RTTS 2u		/* a window that half turns over in this time is short */
 #define SEND_CWNDS 4u		/* in flight, in repair, next to be sent, and one to spare */
 
 void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t first_bytes,
@@ -13,22 +13,21 @@ void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t f
 	credit->max_bytes = max_bytes;
 	credit->window_bytes = first_bytes < max_bytes ? first_bytes : max_bytes;
 	credit->consumed_off = credit->epoch_off = start_off;
+	credit->highest_off = credit->epoch_highest_off = start_off;
 	credit->limit_off = start_off + credit->window_bytes;
 }
 
 void rmdt_credit_on_data(struct rmdt_credit *credit, uint64_t highest_off)
 {
-	uint64_t left = highest_off < credit->limit_off ? credit->limit_off - highest_off : 0;
-
-	if (left < credit->window_bytes / 2)
-		credit->pressed = true;
+	if (highest_off > credit->highest_off)
+		credit->highest_off = highest_off;
 }
 
 static void begin_epoch(struct rmdt_credit *credit, uint64_t now_us)
 {
 	credit->epoch_off = credit->consumed_off;
+	credit->epoch_highest_off = credit->highest_off;
 	credit->epoch_us = now_us;
-	credit->pressed = false;
 }
 
 void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, uint64_t rtt_us,
@@ -42,11 +41,11 @@ void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, 
 	credit->consumed_off = consumed_off;
 	if (now_us - credit->epoch_us > span_us) {
 		begin_epoch(credit, now_us);
-	} else if (consumed_off - credit->epoch_off >= credit->window_bytes / 2) {
-		if (credit->pressed)
-			credit->window_bytes = credit->window_bytes > credit->max_bytes / 2
-						       ? credit->max_bytes
-						       : credit->window_bytes * 2;
+	} else if (consumed_off - credit->epoch_off >= credit->window_bytes / 2 &&
+		   credit->highest_off - credit->epoch_highest_off >= credit->window_bytes / 2) {
+		credit->window_bytes = credit->window_bytes > credit->max_bytes / 2
+					       ? credit->max_bytes
+					       : credit->window_bytes * 2;
 		begin_epoch(credit, now_us);
 	}
 }

@@ -9,9 +9,10 @@
 
 /*
  * The size of a receive window, for one flow or for the sum of a peer's flows, and when to announce
- * it. A window doubles when half of it was consumed within two round trips while the sender had
- * used more than half of what it was allowed: then the window, not the path or the reader, may be
- * what limits. It so comes to rest between two and four times bandwidth * RTT.
+ * it. A window doubles when half of it has both arrived and been consumed within two round trips.
+ * So it comes to rest at four to eight times bandwidth * RTT, which leaves room for bytes that wait
+ * while others are repaired, twice if need be. Arrival counts, too, since a reader that wakes
+ * up and takes a full buffer at once says nothing about the path.
  */
 
 /*
@@ -31,9 +32,10 @@ struct rmdt_credit {
 	uint64_t max_bytes;
 	uint64_t limit_off;		/* announced last */
 	uint64_t consumed_off;
+	uint64_t highest_off;
 	uint64_t epoch_off;		/* consumed_off when the measurement began */
+	uint64_t epoch_highest_off;	/* and highest_off */
 	uint64_t epoch_us;
-	bool pressed;			/* the sender came near the limit in this epoch */
 };
 
 /* Announced so far: start_off + the first window, min(first_bytes, max_bytes). */

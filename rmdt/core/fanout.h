@@ -69,7 +69,7 @@ struct rmdt_fanout_input {
 	uint64_t base_off;		/* rmdt_sendbuf_base */
 	uint64_t head_off;		/* rmdt_sendbuf_head */
 	uint64_t final_off;		/* end of the stream, RMDT_OFF_NONE: not known */
-	uint64_t need_bytes;		/* room the writer waits for (for the pool: a block), or 0 */
+	uint64_t need_bytes;		/* room the writer waits for (a block, if of the pool) */
 };
 
 struct rmdt_fanout_output {

@@ -55,6 +55,6 @@ void rmdt_text_fault(char *why, size_t why_bytes, const char *str, const char *r
 
 	rmdt_text_init(&text, why, why_bytes);
 	rmdt_text_add_quoted(&text, str, strlen(str));
-	rmdt_text_add(&text, ": ");
+	rmdt_text_add_char(&text, ' ');
 	rmdt_text_add(&text, reason);
 }

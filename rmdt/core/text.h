@@ -21,7 +21,7 @@ void rmdt_text_add_u64(struct rmdt_text *text, uint64_t value);
 /* In double quotes, at most 64 bytes of it and then "...", unprintable bytes as '?'. */
 void rmdt_text_add_quoted(struct rmdt_text *text, const char *str, size_t len);
 
-/* Writes "STR": REASON into why. For parsers. */
+/* Writes "STR" REASON into why, a sentence. For parsers. */
 void rmdt_text_fault(char *why, size_t why_bytes, const char *str, const char *reason);
 
 #endif

@@ -15,7 +15,7 @@ struct unit {
 	uint64_t factor;
 };
 
-/* The first row with a matching name counts. */
+/* Of several names of a unit the first one is written. */
 static const struct unit size_units[] = {
 	{ "", 1 },
 	{ "k", 1000 },
@@ -23,8 +23,8 @@ static const struct unit size_units[] = {
 	{ "M", 1000000 },
 	{ "G", 1000000000 },
 	{ "T", 1000000000000 },
-	{ "ki", 1ull << 10 },
 	{ "Ki", 1ull << 10 },
+	{ "ki", 1ull << 10 },
 	{ "Mi", 1ull << 20 },
 	{ "Gi", 1ull << 30 },
 	{ "Ti", 1ull << 40 },
