@@ -218,6 +218,29 @@ static void test_drop_time_while_quiet(void **state)
 	assert_int_equal(f.m[1].verdict, RMDT_DETACH_LAG_TIME);
 }
 
+/* The furthest moves again just after it was noted: that is noted later, without another event. */
+static void test_drop_time_just_after_a_sample(void **state)
+{
+	struct flow f;
+	uint64_t now = 1000000;
+
+	(void)state;
+	start(&f, "drop:2s", 0, 2);
+	judge(&f, now);
+	now += 1000000;
+	f.in.head_off = f.m[0].received_off = f.m[1].received_off = 100;
+	judge(&f, now);
+	now += 1000;
+	f.in.head_off = f.m[0].received_off = 200;
+	judge(&f, now);
+	while (f.m[1].verdict == RMDT_DETACH_NONE) {
+		assert_true(f.out.next_us > now && f.out.next_us != NONE);
+		now = f.out.next_us;
+		judge(&f, now);
+	}
+	assert_in_range(now, 4001000, 4100000);
+}
+
 static void test_drop_time_spares_who_has_just_joined(void **state)
 {
 	struct flow f;
@@ -436,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_drop_more_than_the_buffer_holds),
 		cmocka_unit_test(test_drop_time),
 		cmocka_unit_test(test_drop_time_while_quiet),
+		cmocka_unit_test(test_drop_time_just_after_a_sample),
 		cmocka_unit_test(test_drop_time_spares_who_has_just_joined),
 		cmocka_unit_test(test_quorum_needs_room_first),
 		cmocka_unit_test(test_quorum_keeps_equals),

@@ -170,6 +170,27 @@ static void test_claims_of_one_batch(void **state)
 	close_buffer(&f);
 }
 
+/* The consumer may be reading what is there, so a second version of it must not be copied. */
+static void test_first_version_stays(void **state)
+{
+	struct fixture f;
+	const uint8_t *ptr;
+	uint8_t other[300];
+
+	(void)state;
+	open_buffer(&f, 16 * B, 0, 4 * B);
+	assert_int_equal(deliver(f.rb, 0, 100), RMDT_RECVBUF_STORED);
+	assert_int_equal(deliver(f.rb, 150, 50), RMDT_RECVBUF_STORED);
+	fill(other, 0, sizeof(other));
+	memset(other, 0xee, 100);
+	memset(other + 150, 0xee, 50);
+	assert_int_equal(rmdt_recvbuf_write(f.rb, 0, other, sizeof(other)), RMDT_RECVBUF_STORED);
+	assert_int_equal(rmdt_recvbuf_peek(f.rb, &ptr), 300);
+	check(ptr, 0, 300);
+	assert_int_equal(rmdt_recvbuf_stats(f.rb)->duplicate_bytes, 150);
+	close_buffer(&f);
+}
+
 static void test_window(void **state)
 {
 	struct fixture f;
@@ -489,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_in_order),
 		cmocka_unit_test(test_forged_packets_change_nothing),
 		cmocka_unit_test(test_claims_of_one_batch),
+		cmocka_unit_test(test_first_version_stays),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_block_ahead),
 		cmocka_unit_test(test_no_memory),
