@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Words for test scripts; to be sourced by bash. Exit status of a test: 0 good, 77 skipped, anything else bad.
 #
 #   tmpdir                        make $TMP, a private folder, removed at the end
@@ -11,7 +12,7 @@
 #   wait_exit PID [SECONDS]       wait until it ends by itself; its exit status, fails the test when it takes longer
 #   wait_for COMMAND [SECONDS]    repeat a shell command until it is true; fails the test after SECONDS (10)
 #   expect_exit CODE COMMAND...   fails the test unless the command ends so
-#   free_udp_port [HOST-PREFIX]   print a UDP port that nobody has
+#   free_udp_port                 print a UDP port that nobody has
 #   make_data FILE BYTES          write bytes that do not compress and differ from run to run
 #   assert_same_sha FILE FILE
 #   assert_contains FILE TEXT / assert_lacks FILE TEXT
@@ -25,6 +26,7 @@ TEST_LIB_LOADED=1
 
 test_cleanups=()
 test_pids=()
+test_ends_all=0
 
 test_end() {
 	local status=$? i
@@ -89,10 +91,9 @@ built() {
 start_bg() {
 	"$@" &
 	BG_PID=$!
-	if [[ ${#test_pids[@]} == 0 ]]; then
-		cleanup_add test_end_all
-	fi
 	test_pids+=("$BG_PID")
+	((test_ends_all)) || cleanup_add test_end_all
+	test_ends_all=1
 }
 
 test_forget() {
@@ -100,21 +101,20 @@ test_forget() {
 	for pid in "${test_pids[@]}"; do
 		[[ $pid == "$1" ]] || kept+=("$pid")
 	done
-	test_pids=("${kept[@]}" 0) # a 0 keeps the list from being empty: the cleanup is registered once
+	test_pids=("${kept[@]}")
 }
 
 # Ends processes of ours: first politely, then not.
 test_end_all() {
 	local pid
 	for pid in "${test_pids[@]}"; do
-		((pid > 0)) && kill -TERM "$pid" 2>/dev/null
+		kill -TERM "$pid" 2>/dev/null
 	done
 	for pid in "${test_pids[@]}"; do
-		((pid > 0)) || continue
 		test_ends_within "$pid" 3 || kill -KILL "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	done
-	test_pids=(0)
+	test_pids=()
 	return 0
 }
 

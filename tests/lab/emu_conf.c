@@ -47,9 +47,13 @@ static int parse_number(const char **text, const struct unit *units, double most
 
 static int whole(const char *text, const struct unit *units, double most, double *out)
 {
-	int err = parse_number(&text, units, most, out);
+	double value;
+	int err = parse_number(&text, units, most, &value);
 
-	return err ? err : *text ? -EINVAL : 0;
+	if (err || *text)
+		return -EINVAL;
+	*out = value;
+	return 0;
 }
 
 static int set_u64(uint64_t *field, const char *text, const struct unit *units, double most)

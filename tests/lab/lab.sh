@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Words for tests with hosts in network namespaces; to be sourced by bash. See doc/lab.md. Brings tests/e2e/lib.sh with it.
 #
 #   requires_root / requires_tun  skip the test (77) where it cannot run
@@ -16,7 +17,7 @@
 #   lab_count 'A>B' KEY           one counter of one direction
 #   lab_overloaded                true: the lab itself was too slow, what it measured means nothing
 #   lab_tcp_bbr HOST              TCP with BBR and large buffers, for a fair comparison
-#   lab_stop                      end all; happens by itself at the end of the test
+#   lab_stop                      end all, also what start_bg has started; happens by itself at the end of the test
 
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
@@ -86,7 +87,8 @@ lab_start() {
 	lab_emu_pid=$!
 	exec {lab_out}<"$TMP/lab.out"
 	# Comes at once, or the end of the file when the emulator gives up.
-	IFS= read -r -u "$lab_out" ready && [[ $ready == ready ]] || fail "the emulator did not start"
+	IFS= read -r -u "$lab_out" ready
+	[[ $ready == ready ]] || fail "the emulator did not start"
 	for host; do
 		lab_configure "$host"
 	done
