@@ -106,7 +106,8 @@ static int host_parse(struct rmdt_span text, char host[RMDT_HOSTS_NAME_BYTES], u
 		return rmdt_fault_set(fault, text,
 				      "expected HOST or HOST:PORT, an IPv6 address in brackets");
 	*port = p.len > 0 ? port_parse(p) : RMDT_HOSTS_PORT;
-	return *port > 0 ? 0 : rmdt_fault_set(fault, p, "not a port number");
+	return *port > 0 ? 0 : rmdt_fault_set(fault, p,
+		"not a port number (an IPv6 address stands in brackets)");
 }
 
 /* ---- lines */

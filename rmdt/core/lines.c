@@ -95,12 +95,14 @@ void rmdt_fault_write(const struct rmdt_fault *fault, const char *name, unsigned
 	rmdt_text_init(&t, err, err_bytes);
 	if (name) {
 		rmdt_text_add(&t, name);
-		rmdt_text_add_char(&t, ':');
-	} else {
+		rmdt_text_add(&t, line > 0 ? ":" : ": ");
+	} else if (line > 0) {
 		rmdt_text_add(&t, "line ");
 	}
-	rmdt_text_add_u64(&t, line);
-	rmdt_text_add(&t, ": ");
+	if (line > 0) {
+		rmdt_text_add_u64(&t, line);
+		rmdt_text_add(&t, ": ");
+	}
 	if (fault->text.len > 0) {
 		rmdt_text_add_quoted(&t, fault->text.p, fault->text.len);
 		rmdt_text_add(&t, ": ");

@@ -39,7 +39,10 @@ bool rmdt_span_is(struct rmdt_span span, const char *str);
 /* Sets the fault and returns -EINVAL. */
 int rmdt_fault_set(struct rmdt_fault *fault, struct rmdt_span text, const char *reason);
 
-/* Writes `NAME:LINE: "TEXT": REASON` into err (err_bytes long); `line LINE: ...` without a name. */
+/*
+ * Writes `NAME:LINE: "TEXT": REASON` into err (err_bytes long); `line LINE: ...` without a name,
+ * and no line when it is 0. An empty text is left out.
+ */
 void rmdt_fault_write(const struct rmdt_fault *fault, const char *name, unsigned line,
 		      char *err, size_t err_bytes);
 

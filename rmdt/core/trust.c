@@ -111,7 +111,8 @@ static int key_text_parse(const char *text, size_t len, const char *word, uint8_
 
 	rmdt_lines_init(&lines, text, len);
 	if (!rmdt_lines_next(&lines, &line)) {
-		r = rmdt_fault_set(&fault, none, "there is no key here");
+		lines.number = 0;
+		r = rmdt_fault_set(&fault, none, "there is no key in it");
 	} else {
 		r = rmdt_lines_judge(line, &fault);
 		if (r == 0)
