@@ -236,6 +236,7 @@ void rmdt_bbr_model_on_ack(struct rmdt_bbr_model *model, const struct rmdt_cc_ac
 
 	model->round_start = false;
 	model->window_done = false;
+	model->delivered_bytes = ack->delivered_bytes;
 	if (ack->ce_pkts != 0)
 		rmdt_bbr_loss_on_ce(&model->loss, (uint64_t)ack->ce_pkts * mss_bytes);
 	if (sample->newly_acked_bytes == 0)

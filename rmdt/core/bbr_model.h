@@ -40,6 +40,8 @@ struct rmdt_bbr_model {
 	uint64_t recent_rtt_us[RMDT_BBR_RECENT_RTTS];
 	uint32_t recent_next;
 
+	uint64_t delivered_bytes;	/* by the connection, with the last ACK */
+
 	/* Rounds: one RTT of feedback, but never shorter than a few milliseconds. */
 	uint64_t round_count;
 	uint64_t round_end_bytes;	/* delivered_bytes at whose sending the next round begins */

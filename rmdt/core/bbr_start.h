@@ -37,8 +37,8 @@ void rmdt_bbr_start_init(struct rmdt_bbr_start *start);
 void rmdt_bbr_start_restart_window(struct rmdt_bbr_start *start);
 
 /*
- * An ACK. True when it completes a window of at least window_us and enough packets: arrival_rate and sending_rate
- * are new.
+ * An ACK. True when it completes a window of at least window_us and enough packets: arrival_rate
+ * and sending_rate are new.
  */
 bool rmdt_bbr_start_on_ack(struct rmdt_bbr_start *start, const struct rmdt_rate_sample *sample,
 			   uint64_t window_us, uint32_t mss_bytes);

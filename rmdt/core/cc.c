@@ -128,6 +128,13 @@ void rmdt_cc_set_mss(struct rmdt_cc *cc, uint32_t mss_bytes)
 	cc->ops->set_mss(cc, old_mss_bytes);
 }
 
+void rmdt_cc_set_initial_rtt(struct rmdt_cc *cc, uint64_t rtt_us, uint64_t now_us)
+{
+	cc->config.initial_rtt_us = rtt_us;
+	memset((char *)cc + sizeof(*cc), 0, cc->ops->size_bytes - sizeof(*cc));
+	cc->ops->init(cc, now_us);
+}
+
 void rmdt_cc_set_cap_rate(struct rmdt_cc *cc, uint64_t rate)
 {
 	cc->config.cap_rate = rate;

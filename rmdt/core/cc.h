@@ -135,6 +135,12 @@ void rmdt_cc_on_idle_restart(struct rmdt_cc *cc, uint64_t now_us);
 /* The datagram size became mss_bytes (path MTU found, or black hole). */
 void rmdt_cc_set_mss(struct rmdt_cc *cc, uint32_t mss_bytes);
 
+/*
+ * An RTT is known before anything was sent (the handshake's): start over with it. Call it at most
+ * once, before the first rmdt_cc_on_sent.
+ */
+void rmdt_cc_set_initial_rtt(struct rmdt_cc *cc, uint64_t rtt_us, uint64_t now_us);
+
 /* Change the cap (an uplink shared anew over its peers) or, for "fixed", the rate. */
 void rmdt_cc_set_cap_rate(struct rmdt_cc *cc, uint64_t rate);
 void rmdt_cc_set_fixed_rate(struct rmdt_cc *cc, uint64_t rate);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When to end the start: the decisions over what core/bbr_start.h measures. */
+#include "core/bbr.h"
+
+/* Shares of what is sent that arrives, in thousandths: no chance takes the rest; of the best. */
+#define START_LEAST 700
+#define START_LESS 850
+#define START_LESS_QUEUED 900
+/* How far a capacity is believed at once: with one witness, with two. */
+#define BELIEVE_ONE 500
+#define BELIEVE_BOTH 900
+/* A train may say so much less than what is remembered and still confirm it. */
+#define ALIKE 700
+/* A sending rate within these bounds of the capacity tests it. */
+#define TEST_FROM 920
+#define TEST_TO 1080
+/* Growth of a round that is growth, and rounds without it that end the start. */
+#define GROWTH 1250
+#define FLAT_ROUNDS 3
+#define FLAT_ROUNDS_QUEUED 2
+
+/*
+ * The capacity that the first train showed, or that was remembered, or both: two witnesses that
+ * agree are believed further than one.
+ */
+void rmdt_bbr_learn_capacity(struct rmdt_bbr *bbr)
+{
+	const struct rmdt_cc_config *config = &bbr->cc.config;
+	uint64_t train = rmdt_bbr_start_train_rate(&bbr->model.start, rmdt_bbr_mss(bbr));
+	uint64_t rtt_us = bbr->model.min_rtt_us, hint = config->hint_rate;
+	bool both;
+
+	if (hint != 0 && config->hint_rtt_us != 0 &&
+	    (rtt_us < config->hint_rtt_us / 2 || rtt_us > config->hint_rtt_us * 2))
+		hint = 0;
+	if (train == 0 && hint == 0)
+		return;
+	if (train == 0 || (hint != 0 && train >= hint)) {
+		bbr->capacity = hint;
+		bbr->jump_rate = rmdt_bbr_scale(hint, train == 0 ? BELIEVE_ONE : BELIEVE_BOTH);
+	} else {
+		bbr->capacity = train;
+		both = hint != 0 && train >= rmdt_bbr_scale(hint, ALIKE);
+		bbr->jump_rate = rmdt_bbr_scale(train, both ? BELIEVE_BOTH : BELIEVE_ONE);
+	}
+}
+
+/* What a window of the start says. */
+enum verdict { GROWING, SATURATED, CONFIRMED };
+
+/*
+ * Of what is sent a share arrives, in the time it took to send: the share that chance leaves. When
+ * it falls below the best seen, more is sent than the bottleneck carries, and its rate is what
+ * arrives. A queue makes it certain; without one (there may be hardly any) it takes two windows.
+ * When as much leaves as the measured capacity and it arrives, the capacity is confirmed.
+ */
+static enum verdict judge_window(struct rmdt_bbr *bbr)
+{
+	const struct rmdt_bbr_start *start = &bbr->model.start;
+	uint64_t sent = start->sending_rate;
+	uint64_t passed = start->arrival_rate * RMDT_BBR_ONE / rmdt_bbr_larger(sent, 1);
+	bool less = passed < rmdt_bbr_scale(bbr->best_passed, START_LESS);
+
+	bbr->less_windows = less ? bbr->less_windows + 1 : 0;
+	if (passed < START_LEAST || bbr->less_windows >= 2 ||
+	    (rmdt_bbr_has_queue(bbr, 1) && passed < rmdt_bbr_scale(bbr->best_passed, START_LESS_QUEUED)))
+		return SATURATED;
+	bbr->best_passed = rmdt_bbr_smaller(rmdt_bbr_larger(bbr->best_passed, passed), RMDT_BBR_ONE);
+	if (bbr->capacity != 0 && sent >= rmdt_bbr_scale(bbr->capacity, TEST_FROM) &&
+	    sent <= rmdt_bbr_scale(bbr->capacity, TEST_TO))
+		return CONFIRMED;
+	return GROWING;
+}
+
+static void leave_startup(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t now_us)
+{
+	bbr->capacity = 0;
+	bbr->jump_rate = 0;
+	rmdt_bbr_enter(bbr, state, now_us);
+}
+
+/* Growth of less than a quarter in three rounds: the end, however it comes. */
+static void judge_round(struct rmdt_bbr *bbr, uint64_t now_us)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	uint64_t bw = rmdt_bbr_max_get(&model->bw);
+
+	if (bw >= rmdt_bbr_scale(bbr->full_bw, GROWTH)) {
+		bbr->full_bw = bw;
+		bbr->full_bw_rounds = 0;
+		return;
+	}
+	bbr->full_bw_rounds++;
+	if (bbr->full_bw_rounds >= (rmdt_bbr_has_queue(bbr, 2) ? FLAT_ROUNDS_QUEUED : FLAT_ROUNDS))
+		leave_startup(bbr, RMDT_BBR_DRAIN, now_us);
+}
+
+void rmdt_bbr_run_startup(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	enum verdict verdict = GROWING;
+
+	if (ack->sample->rate != 0 && !ack->sample->app_limited &&
+	    ack->sample->in_flight_at_send_bytes >= rmdt_cc_initial_cwnd_bytes(&bbr->cc) / 2)
+		bbr->measured = true;
+	if (ack->sample->first_flight)
+		rmdt_bbr_learn_capacity(bbr);
+	if (rmdt_bbr_max_get(&model->bw) > rmdt_bbr_scale(bbr->capacity, 1100))
+		bbr->capacity = 0;
+	if (model->window_done && model->round_count > 1 && !ack->sample->app_limited)
+		verdict = judge_window(bbr);
+	if (verdict != GROWING) {
+		rmdt_bbr_max_add(&model->bw, model->start.arrival_rate);
+		leave_startup(bbr, verdict == SATURATED ? RMDT_BBR_DRAIN : RMDT_BBR_UP, ack->now_us);
+		return;
+	}
+	if (model->round_start && !model->last_app_limited)
+		judge_round(bbr, ack->now_us);
+}
+
