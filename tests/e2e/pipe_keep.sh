@@ -51,14 +51,15 @@ says r "SIGINT"
 
 # Two senders at a time: the second is refused by name, the first is not disturbed.
 make_data "$TMP/data" 4000000
+mkfifo "$TMP/fifo"
 receive r
-send_bg "${AT[r]}" --rate 16M <"$TMP/data"
+send_bg "${AT[r]}" < <(cat "$TMP/data" "$TMP/fifo")
 first=${PID[sender]}	# its report goes where the other's will
-wait_for "received r 1"
+wait_for "received r 4000000"
 send_bg "${AT[r]}" --identity "$(home_of other)" <"$TMP/two"
-PID[other]=${PID[sender]}
-ends other 1 5
+ends sender 1 5
 says sender "${AT[r]}" "another sender is being served"
+: >"$TMP/fifo"
 PID[sender]=$first
 ends sender 0
 ends r 0
