@@ -249,6 +249,16 @@ static uint64_t keepalive_at(const struct rmdt_conn *c)
 	return from + c->cfg.keepalive_us;
 }
 
+/* A quiet association holds no blocks and no large books. */
+static void save_memory(struct rmdt_conn *c, uint64_t now_us)
+{
+	if (now_us >= c->last_sent_us + CONN_IDLE_US)
+		rmdt_loss_trim(&c->loss);
+	for (struct rmdt_inflow *in = c->all_ins; in; in = in->next_all)
+		if (in->state == RMDT_INFLOW_LIVE)
+			rmdt_recvbuf_idle(in->recvbuf);
+}
+
 static void tick_liveness(struct rmdt_conn *c, uint64_t now_us)
 {
 	if (now_us >= c->last_heard_us + c->cfg.dead_after_us) {
@@ -258,8 +268,7 @@ static void tick_liveness(struct rmdt_conn *c, uint64_t now_us)
 	if (now_us >= keepalive_at(c)) {
 		c->last_ping_us = now_us;
 		rmdt_conn_due(c, CDUE_PING);
-		if (now_us >= c->last_sent_us + CONN_IDLE_US)
-			rmdt_loss_trim(&c->loss);
+		save_memory(c, now_us);
 	}
 }
 
