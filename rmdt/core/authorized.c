@@ -24,7 +24,8 @@ struct options {
 	struct rmdt_authorized_key *key;
 	enum list list;
 	bool has_only;
-	struct rmdt_fault *fault;
+	struct rmdt_fault *fault;	/* may point into unquoted */
+	char unquoted[RMDT_TRUST_LINE_MAX_BYTES];
 };
 
 static int add_purpose(struct options *o, struct rmdt_span word)
@@ -106,9 +107,10 @@ static int option_apply(struct options *o, struct rmdt_span name, struct rmdt_sp
 	return add_list(o, value);
 }
 
-/* Takes the quotes off a value, into buf (as long as raw). */
-static int unquote(struct options *o, struct rmdt_span raw, char *buf, struct rmdt_span *value)
+/* Takes the quotes off a value. */
+static int unquote(struct options *o, struct rmdt_span raw, struct rmdt_span *value)
 {
+	char *buf = o->unquoted;
 	size_t n = 0, i = 1;
 
 	if (raw.len == 0 || raw.p[0] != '"') {
@@ -134,7 +136,6 @@ static int option_parse(struct options *o, struct rmdt_span item)
 	const char *equals = item.len > 0 ? memchr(item.p, '=', item.len) : NULL;
 	struct rmdt_span name = { item.p, equals ? (size_t)(equals - item.p) : 0 };
 	struct rmdt_span value = { NULL, 0 };
-	char buf[RMDT_TRUST_LINE_MAX_BYTES];
 	int r;
 
 	if (!equals && o->list != LIST_NONE)
@@ -142,7 +143,7 @@ static int option_parse(struct options *o, struct rmdt_span item)
 	if (!equals)
 		return rmdt_fault_set(o->fault, item,
 				      "expected an option (dir=, only=, from=) or rmdt-x25519");
-	r = unquote(o, (struct rmdt_span){ equals + 1, item.len - name.len - 1 }, buf, &value);
+	r = unquote(o, (struct rmdt_span){ equals + 1, item.len - name.len - 1 }, &value);
 	return r < 0 ? r : option_apply(o, name, value);
 }
 
@@ -196,17 +197,16 @@ static void key_fini(struct rmdt_authorized_key *key)
 	free(key->from);
 }
 
-static int line_parse(struct rmdt_span line, struct rmdt_authorized_key *key,
-		      struct rmdt_fault *fault)
+static int line_parse(struct rmdt_span line, struct options *o)
 {
-	struct options o = { .key = key, .fault = fault };
+	struct rmdt_authorized_key *key = o->key;
 	struct rmdt_span rest = line;
-	int r = rmdt_lines_judge(line, fault);
+	int r = rmdt_lines_judge(line, o->fault);
 
 	if (r == 0 && !rmdt_span_is(rmdt_span_word(&rest), RMDT_TRUST_PUBLIC_WORD))
-		r = options_parse(&o, &line);
+		r = options_parse(o, &line);
 	if (r == 0)
-		r = rmdt_key_line_parse(&line, RMDT_TRUST_PUBLIC_WORD, key->pub, fault);
+		r = rmdt_key_line_parse(&line, RMDT_TRUST_PUBLIC_WORD, key->pub, o->fault);
 	if (r == 0 && line.len > 0) {
 		key->comment = strndup(line.p, line.len);
 		if (!key->comment)
@@ -242,13 +242,17 @@ int rmdt_authorized_parse(const char *name, const char *text, size_t len,
 	struct rmdt_lines lines;
 	struct rmdt_span line;
 	struct rmdt_fault fault;
+	struct options o = { .fault = &fault };	/* out here: the fault may point into it */
 	int r = list ? 0 : -ENOMEM;
 
 	rmdt_lines_init(&lines, text, len);
 	while (r == 0 && rmdt_lines_next(&lines, &line)) {
 		struct rmdt_authorized_key key = { .may = RMDT_MAY_ALL, .line = lines.number };
 
-		r = line_parse(line, &key, &fault);
+		o.key = &key;
+		o.list = LIST_NONE;
+		o.has_only = false;
+		r = line_parse(line, &o);
 		if (r == 0)
 			r = list_add(list, &key, &fault);
 		if (r < 0)

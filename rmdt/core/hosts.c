@@ -33,7 +33,8 @@ static bool is_name_char(char c)
 
 static bool is_name(struct rmdt_span s)
 {
-	if (s.len == 0 || s.len >= RMDT_HOSTS_NAME_BYTES)
+	/* One final dot has been taken off; a second would make two spellings of one line. */
+	if (s.len == 0 || s.len >= RMDT_HOSTS_NAME_BYTES || s.p[s.len - 1] == '.')
 		return false;
 	for (size_t i = 0; i < s.len; i++)
 		if (!is_name_char(s.p[i]))

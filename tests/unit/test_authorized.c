@@ -196,6 +196,8 @@ static void test_refused(void **state)
 		{ "only=\"pipe " KEY_A, "the quote is not closed" },
 		{ "only=\"pipe\"fs " KEY_A, "text behind the closing quote" },
 		{ "only=pi\"pe\" " KEY_A, "a quote inside an unquoted value" },
+		{ "only=\"fs,pipes\" " KEY_A, "F:1: \"pipes\": only= takes" },
+		{ "\"only\"=fs " KEY_A, "unknown option" },
 		{ "from=10.0.0.1/8 " KEY_A, "F:1: \"10.0.0.1/8\": from= takes" },
 		{ "from= " KEY_A, "from= takes" },
 		{ "from=host " KEY_A, "\"host\": from= takes" },

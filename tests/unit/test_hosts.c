@@ -129,7 +129,7 @@ static void test_format(void **state)
 static void test_format_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "a b", "a\nb", "#a", "a\tb", "a,b", "[", "[]", "a]", "\x7f", "a\"",
+		"", "a b", "a\nb", "#a", "a\tb", "a,b", "[", "[]", "a]", "\x7f", "a\"", "a..", ".",
 	};
 	char line[RMDT_HOSTS_LINE_BYTES], name[RMDT_HOSTS_NAME_BYTES + 1];
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE	/* nftw */
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
