@@ -503,7 +503,7 @@ static int load_environment(struct rmdt_config *cfg, char *err)
 			continue;
 		ret = set(cfg, id, value, name, why);
 		if (ret < 0) {
-			snprintf(err, RMDT_ERROR_BYTES, "environment %s=%.180s", name, why);
+			snprintf(err, RMDT_ERROR_BYTES, "environment %.40s=%.180s", name, why);
 			return ret;
 		}
 	}
