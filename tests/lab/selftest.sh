@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The lab measured from its hosts: does a path do to packets what it was told to? Bounds are generous: machines are shared.
 
@@ -126,6 +126,20 @@ lab_path 'a>b' perfect
 count_end
 expect received 9300 9700
 [[ $(lab_count 'a>b' in_pkts) -ge 10000 ]] || fail "$what: the counter"
+
+what="UDP super-packets"
+for to in "$(lab_ip b)" "$(lab_ip6 b)"; do
+	serve -q
+	lab_path 'a>b' loss=5% rate=100M queue=1s
+	ping_b -n 10000 -i 0.05 -s 1400 -g 40 -o
+	lab_path 'a>b' perfect
+	wait_for "[[ \$(lab_stats flying) == 0 ]]"
+	count_end
+	expect received 9300 9700
+	expect damaged 0 0
+	expect reordered 0 0
+done
+to=$(lab_ip b)
 
 what="rate"
 serve -q

@@ -25,12 +25,17 @@
 #define BYTES_MAX 65000
 #define SOCKET_BUFFER (8 << 20)
 
+#ifndef UDP_SEGMENT /* linux/udp.h does not go with netinet/udp.h everywhere */
+#define UDP_SEGMENT 103
+#endif
+
 static const char usage[] =
 	"usage: udpping [options] HOST PORT   send datagrams, wait for their echoes, print the result\n"
 	"       udpping -e                    echo at a free port, which is printed first, until SIGTERM\n"
 	"       udpping -q                    the same, but only count; the result comes at SIGTERM\n"
 	"  -n COUNT  datagrams (10)      -i MS  between them (10)     -s BYTES  of each (64)\n"
 	"  -w MS     wait for the last echo (1000)\n"
+	"  -g TRAIN  datagrams handed to the kernel at once, as one super-packet (1)\n"
 	"  -E        send as ECN-capable -o     one way: expect no echoes\n"
 	"Prints JSON; rtt_* in microseconds; marked, damaged: of the datagrams that this side received.\n";
 
@@ -243,22 +248,32 @@ static void receive_until(struct meter *m, int fd, uint64_t until_ns, uint64_t e
 struct plan {
 	uint64_t count, wait_ms;
 	double interval_ms;
-	size_t bytes;
+	size_t bytes, train;
 	bool one_way;
 };
 
-static void ping(struct meter *m, int fd, const struct plan *plan)
+/* Number i and what follows; returns how many were sent. */
+static uint64_t send_train(int fd, const struct plan *plan, uint64_t i)
 {
 	static uint8_t buf[BYTES_MAX];
+	uint64_t now = now_ns(), n = 0;
+
+	for (; n < plan->train && i + n < plan->count; n++) {
+		uint8_t *at = buf + n * plan->bytes;
+
+		fill(at, plan->bytes, i + n);
+		memcpy(at + 8, &now, 8);
+	}
+	return send(fd, buf, n * plan->bytes, 0) >= 0 ? n : 0;
+}
+
+static void ping(struct meter *m, int fd, const struct plan *plan)
+{
 	uint64_t start_ns = now_ns();
 
-	for (uint64_t i = 0; i < plan->count; i++) {
+	for (uint64_t i = 0; i < plan->count; i += plan->train) {
 		receive_until(m, fd, start_ns + (uint64_t)((double)i * plan->interval_ms * 1e6), UINT64_MAX);
-		uint64_t now = now_ns();
-
-		fill(buf, plan->bytes, i);
-		memcpy(buf + 8, &now, 8);
-		m->sent += send(fd, buf, plan->bytes, 0) >= 0;
+		m->sent += send_train(fd, plan, i);
 	}
 	if (!plan->one_way)
 		receive_until(m, fd, now_ns() + plan->wait_ms * 1000000, m->damaged || m->duplicates ? UINT64_MAX : m->sent);
@@ -278,29 +293,31 @@ static bool parse(int c, const char *text, struct plan *plan)
 		plan->interval_ms = value;
 	else if (c == 'w')
 		plan->wait_ms = (uint64_t)value;
+	else if (c == 'g')
+		plan->train = (size_t)value;
 	else
 		plan->bytes = (size_t)value;
-	return plan->bytes >= BYTES_MIN && plan->bytes <= BYTES_MAX;
+	return plan->bytes >= BYTES_MIN && plan->train >= 1 && plan->train <= 64;
 }
 
 int main(int argc, char **argv)
 {
-	struct plan plan = { .count = 10, .wait_ms = 1000, .interval_ms = 10, .bytes = 64 };
+	struct plan plan = { .count = 10, .wait_ms = 1000, .interval_ms = 10, .bytes = 64, .train = 1 };
 	struct meter m = { .rtt_min_us = UINT64_MAX, .room = COUNT_MAX };
 	bool echo = false, count = false, ecn = false;
 	int c, status = 1;
 
-	while ((c = getopt(argc, argv, "eqn:i:s:w:Eoh")) != -1) {
+	while ((c = getopt(argc, argv, "eqn:i:s:w:g:Eoh")) != -1) {
 		echo |= c == 'e';
 		count |= c == 'q';
 		ecn |= c == 'E';
 		plan.one_way |= c == 'o';
 		if (c == 'h')
 			return fputs(usage, stdout), 0;
-		if (c == '?' || (optarg && strchr("nisw", c) && !parse(c, optarg, &plan)))
+		if (c == '?' || (optarg && strchr("niswg", c) && !parse(c, optarg, &plan)))
 			return fputs(usage, stderr), 2;
 	}
-	if (argc - optind != (echo || count ? 0 : 2))
+	if (argc - optind != (echo || count ? 0 : 2) || plan.bytes * plan.train > BYTES_MAX)
 		return fputs(usage, stderr), 2;
 	m.seen = calloc(m.room, 1); /* touched where it is used */
 	if (!m.seen)
@@ -310,7 +327,12 @@ int main(int argc, char **argv)
 	} else {
 		int fd = open_to(argv[optind], argv[optind + 1], ecn);
 
-		if (fd >= 0) {
+		int segment = (int)plan.bytes;
+
+		if (fd >= 0 && plan.train > 1 && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0) {
+			status = fail("UDP_SEGMENT");
+			close(fd);
+		} else if (fd >= 0) {
 			ping(&m, fd, &plan);
 			close(fd);
 			status = 0;
