@@ -40,8 +40,8 @@ assert_lacks "$TMP/screen" $'\033[32m'
 
 # --progress without a terminal: lines without control characters.
 receive a
+exec 7<>"$TMP/fifo"
 send_bg "${AT[a]}" --progress <"$TMP/fifo"
-exec 7>"$TMP/fifo"
 printf 0123456789 >&7
 wait_for "grep -q 'rtt' '$TMP/sender.err'" 15
 exec 7>&-
@@ -51,8 +51,8 @@ assert_lacks "$TMP/sender.err" $'\033'
 
 # Neither: only the report.
 receive a
+exec 7<>"$TMP/fifo"
 send_bg "${AT[a]}" <"$TMP/fifo"
-exec 7>"$TMP/fifo"
 printf 0123456789 >&7
 wait_for "received a 10"
 exec 7>&-
