@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Words for test scripts; to be sourced by bash. Exit status of a test: 0 good, 77 skipped, anything else bad.
+# Words for test scripts; to be sourced by bash, with or without set -euo pipefail. Exit status of a test: 0 good, 77 skipped, anything else bad.
 #
 #   tmpdir                        make $TMP, a private folder, removed at the end
 #   cleanup_add COMMAND...        run at the end, last added first, also after a failure or a signal
@@ -135,15 +135,14 @@ test_ends_within() {
 }
 
 stop_bg() {
-	kill "-${2:-TERM}" "$1" 2>/dev/null
+	kill "-${2:-TERM}" "$1" 2>/dev/null || :
 	wait_exit "$1" 10
 }
 
 wait_exit() {
-	local status
+	local status=0
 	test_ends_within "$1" "${2:-30}" || fail "process $1 still runs after ${2:-30} s"
-	wait "$1"
-	status=$?
+	wait "$1" || status=$?
 	test_forget "$1"
 	return "$status"
 }

@@ -39,10 +39,11 @@ receive() {
 	done
 }
 
-# Standard input goes by way of descriptor 9: what a shell starts in the background reads /dev/null.
+# Standard input goes by way of descriptor 9: what a shell starts in the background reads /dev/null. Scripts hold the
+# writing ends of their fifos at 7 and 8; a sender that had them too would never see the end of its input.
 send_bg() {
 	# shellcheck disable=SC2016
-	HOME=$(home_of sender) start_bg "${default_signals[@]}" sh -c 'exec "$@" <&9 9<&-' sh "$pipeclone" "$@" \
+	HOME=$(home_of sender) start_bg "${default_signals[@]}" sh -c 'exec "$@" <&9 9<&- 8<&- 7<&-' sh "$pipeclone" "$@" \
 		9<&0 2>"$TMP/sender.err"
 	PID[sender]=$BG_PID
 }
