@@ -324,7 +324,7 @@ static int read_payload(const struct rmdt_noise *n, struct state *st, struct cur
 	if (len - tag_len(st) > out.left)
 		return -ENOBUFS;
 	r = decrypt_and_hash(n, st, c, len, out.p);
-	if (r == -EBADMSG && st->messages == 2)
+	if (r == -EBADMSG && st->messages == 2 && n->has_psk)
 		return -EKEYREJECTED;
 	return r < 0 ? r : (int)(len - tag_len(st));
 }

@@ -68,9 +68,9 @@ int rmdt_noise_write_message(struct rmdt_noise *n, const void *payload, size_t p
 /*
  * Reads the next message, writes its payload to `out` and returns the payload's length.
  * -EBADMSG: malformed, not authentic, or a point of small order.
- * -EKEYREJECTED: only message 3, when its static key could be opened and its payload could not.
- *     The sender took part in messages 1 and 2, and its psk is wrong, or it does not own that
- *     static key, or somebody on the path has altered the payload.
+ * -EKEYREJECTED: only message 3 of a handshake with psk, when its static key could be opened and
+ *     its payload could not. The sender took part in messages 1 and 2; most likely its psk is
+ *     another. Or it does not own that static key, or somebody has altered the payload on its way.
  * -EPROTO: it is not the peer's turn; -ENOBUFS: the payload may not fit out_cap; -ENOMEM.
  * The state advances only on success; on failure `out` may hold rubbish. `msg` and `out` do not
  * overlap.
