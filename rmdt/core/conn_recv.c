@@ -110,6 +110,19 @@ static bool within_credit(const struct rmdt_conn *c, const struct rmdt_inflow *i
 	return end <= in->high_off || end - in->high_off <= rmdt_credit_limit(&c->rx_credit) - c->rx_high;
 }
 
+/* The reader waits for a repair: perhaps the window is what holds the sender up. */
+static void grow_windows(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in)
+{
+	uint64_t rtt_us = rmdt_rtt_floor_us(&c->rtt);
+
+	rmdt_credit_on_starved(&in->credit, rtt_us, now_us);
+	rmdt_credit_on_starved(&c->rx_credit, rtt_us, now_us);
+	if (rmdt_credit_due(&in->credit, in->high_off))
+		rmdt_conn_due_in(c, in, DUE_STATE);
+	if (rmdt_credit_due(&c->rx_credit, c->rx_high))
+		rmdt_conn_due(c, CDUE_CREDIT);
+}
+
 static bool count_bytes(struct arrival *a, struct rmdt_inflow *in, uint64_t ready_before)
 {
 	struct rmdt_conn *c = a->c;
@@ -120,6 +133,8 @@ static bool count_bytes(struct arrival *a, struct rmdt_inflow *in, uint64_t read
 		in->high_off = end;
 		rmdt_credit_on_data(&in->credit, end);
 		rmdt_credit_on_data(&c->rx_credit, c->rx_high);
+		if (rmdt_recvbuf_ready(in->recvbuf) == rmdt_recvbuf_consumed(in->recvbuf))
+			grow_windows(c, a->now_us, in);
 	}
 	if (a->h.fin && !rmdt_conn_in_final(c, in, end))
 		return false;

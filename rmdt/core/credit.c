@@ -13,7 +13,8 @@ void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t f
 	credit->max_bytes = max_bytes;
 	credit->window_bytes = first_bytes < max_bytes ? first_bytes : max_bytes;
 	credit->consumed_off = credit->epoch_off = start_off;
-	credit->highest_off = credit->epoch_highest_off = start_off;
+	credit->highest_off = credit->epoch_highest_off = credit->grown_off = start_off;
+	credit->grown_off = start_off;
 	credit->limit_off = start_off + credit->window_bytes;
 }
 
@@ -30,6 +31,24 @@ static void begin_epoch(struct rmdt_credit *credit, uint64_t now_us)
 	credit->epoch_us = now_us;
 }
 
+static void grow(struct rmdt_credit *credit, uint64_t now_us)
+{
+	credit->window_bytes = credit->window_bytes > credit->max_bytes / 2 ? credit->max_bytes
+									   : credit->window_bytes * 2;
+	credit->grown_off = credit->consumed_off;
+	credit->grown_us = now_us;
+	begin_epoch(credit, now_us);
+}
+
+void rmdt_credit_on_starved(struct rmdt_credit *credit, uint64_t rtt_us, uint64_t now_us)
+{
+	if (credit->highest_off + credit->window_bytes / 4 < credit->limit_off ||
+	    credit->consumed_off - credit->grown_off < credit->window_bytes / 4 ||
+	    now_us - credit->grown_us < rtt_us)
+		return;
+	grow(credit, now_us);
+}
+
 void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, uint64_t rtt_us,
 			     uint64_t now_us)
 {
@@ -43,10 +62,7 @@ void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, 
 		begin_epoch(credit, now_us);
 	} else if (consumed_off - credit->epoch_off >= credit->window_bytes / 2 &&
 		   credit->highest_off - credit->epoch_highest_off >= credit->window_bytes / 2) {
-		credit->window_bytes = credit->window_bytes > credit->max_bytes / 2
-					       ? credit->max_bytes
-					       : credit->window_bytes * 2;
-		begin_epoch(credit, now_us);
+		grow(credit, now_us);
 	}
 }
 

@@ -11,7 +11,8 @@
  * The size of a receive window, for one flow or for the sum of a peer's flows, and when to announce
  * it. A window doubles when half of it has both arrived and been consumed within two round trips.
  * So it comes to rest at four to eight times bandwidth * RTT, which leaves room for bytes that wait
- * while others are repaired, twice if need be. Arrival counts, too, since a reader that wakes
+ * while others are repaired, twice if need be; on a path that loses more it grows further, see
+ * rmdt_credit_on_starved. Arrival counts, too, since a reader that wakes
  * up and takes a full buffer at once says nothing about the path.
  */
 
@@ -36,6 +37,8 @@ struct rmdt_credit {
 	uint64_t epoch_off;		/* consumed_off when the measurement began */
 	uint64_t epoch_highest_off;	/* and highest_off */
 	uint64_t epoch_us;
+	uint64_t grown_off;		/* consumed_off when the window last grew */
+	uint64_t grown_us;
 };
 
 /* Announced so far: start_off + the first window, min(first_bytes, max_bytes). */
@@ -48,6 +51,13 @@ void rmdt_credit_on_data(struct rmdt_credit *credit, uint64_t highest_off);
 /* The reader has consumed up to consumed_off; rtt_us is the peer's least RTT, 0 unknown. */
 void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, uint64_t rtt_us,
 			     uint64_t now_us);
+
+/*
+ * The reader has taken all that was ready: what it waits for is under repair. If the sender has used most of its credit
+ * meanwhile, the window is what holds it up, so it doubles: at most once a round trip, and only after a quarter of it was
+ * consumed since it last grew, so that a gap which never closes earns nothing.
+ */
+void rmdt_credit_on_starved(struct rmdt_credit *credit, uint64_t rtt_us, uint64_t now_us);
 
 /* The limit to announce if anything is sent now: consumed + window, never lower than before. */
 uint64_t rmdt_credit_limit(const struct rmdt_credit *credit);

@@ -131,9 +131,39 @@ static void test_send_limit(void **state)
 	assert_int_equal(rmdt_credit_send_limit(0, RMDT_POLICY_QUORUM, 500 * MIB), 500 * MIB);
 }
 
+/* Bytes pile up behind a hole while the reader has taken all it could: the window grows, but not for nothing. */
+static void test_window_grows_for_a_reader_that_waits_for_repairs(void **state)
+{
+	struct rmdt_credit c;
+
+	(void)state;
+	rmdt_credit_init(&c, 0, 1000, 1500);
+	rmdt_credit_on_data(&c, 1000);
+	rmdt_credit_on_starved(&c, 100, 1000);		/* nothing was consumed yet */
+	assert_int_equal(rmdt_credit_limit(&c), 1000);
+	rmdt_credit_on_consumed(&c, 250, 100, 1000000);
+	rmdt_credit_announced(&c, rmdt_credit_limit(&c));
+	rmdt_credit_on_starved(&c, 100, 1000000);
+	assert_int_equal(rmdt_credit_limit(&c), 250 + 1500);	/* doubled, cut to the most allowed */
+	rmdt_credit_init(&c, 0, 1000, 8000);
+	rmdt_credit_on_consumed(&c, 300, 100, 1000000);
+	rmdt_credit_announced(&c, rmdt_credit_limit(&c));
+	rmdt_credit_on_data(&c, 900);			/* 400 of 1000 left: not pressed */
+	rmdt_credit_on_starved(&c, 100, 1000000);
+	assert_int_equal(rmdt_credit_limit(&c), 1300);
+	rmdt_credit_on_data(&c, 1100);
+	rmdt_credit_on_starved(&c, 100, 1000000);
+	assert_int_equal(rmdt_credit_limit(&c), 2300);
+	rmdt_credit_announced(&c, 2300);
+	rmdt_credit_on_data(&c, 2300);			/* again, with the same gap: no */
+	rmdt_credit_on_starved(&c, 100, 2000000);
+	assert_int_equal(rmdt_credit_limit(&c), 2300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_window_grows_for_a_reader_that_waits_for_repairs),
 		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_due),
 		cmocka_unit_test(test_grows_to_the_path),
