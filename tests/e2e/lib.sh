@@ -30,6 +30,8 @@ test_ends_all=0
 
 test_end() {
 	local status=$? i
+	# A child that gets a signal between fork and exec comes here too; what is to be cleaned up is not its own.
+	[[ $BASHPID == "$$" ]] || return
 	trap - EXIT
 	trap '' INT TERM HUP
 	for ((i = ${#test_cleanups[@]} - 1; i >= 0; i--)); do
