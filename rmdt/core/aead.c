@@ -101,7 +101,7 @@ static void nonce_make(const struct rmdt_aead *a, uint64_t pn, uint8_t nonce[RMD
 		nonce[RMDT_AEAD_IV_BYTES - 1 - i] ^= (uint8_t)(pn >> (8 * i));
 }
 
-/* Everything but the tag. Updates of no bytes are left out: EVP reads special meanings into them. */
+/* Everything but the tag. Updates of no bytes are left out: EVP takes them for something else. */
 static bool evp_run(EVP_CIPHER_CTX *ctx, const struct job *j)
 {
 	int n;

@@ -14,9 +14,9 @@
 #define RMDT_AEAD_KEY_BYTES 32
 #define RMDT_AEAD_IV_BYTES 12
 #define RMDT_AEAD_TAG_BYTES 16
-#define RMDT_AEAD_IN_MAX_BYTES (1 << 30)	/* the library counts in int; packets are far smaller */
+#define RMDT_AEAD_IN_MAX_BYTES (1 << 30)	/* the library counts in int */
 
-enum rmdt_suite {			/* values go on the wire, in the prologue of the handshake */
+enum rmdt_suite {		/* values go on the wire, in the prologue of the handshake */
 	RMDT_AES_256_GCM = 1,
 	RMDT_CHACHA20_POLY1305 = 2,
 };

@@ -59,7 +59,7 @@ void rmdt_authorized_free(struct rmdt_authorized *list);
 struct rmdt_authorized_query {
 	const uint8_t *pub;			/* 32 bytes, proven by the handshake */
 	unsigned purpose;			/* one purpose, or 0: not known yet, not judged */
-	const struct rmdt_trust_addr *from;	/* NULL: not known; a line with from= then refuses */
+	const struct rmdt_trust_addr *from;	/* NULL: not known; from= then refuses */
 };
 
 /*

@@ -31,7 +31,7 @@ bool rmdt_lines_next(struct rmdt_lines *lines, struct rmdt_span *line);
 /* 0, or -EINVAL: longer than RMDT_TRUST_LINE_MAX_BYTES or with control characters but tab. */
 int rmdt_lines_judge(struct rmdt_span line, struct rmdt_fault *fault);
 
-/* Cuts the first word, and the white space behind it, off *rest. An empty word when there is none. */
+/* Cuts the first word and the white space behind it off *rest; an empty word when none is left. */
 struct rmdt_span rmdt_span_word(struct rmdt_span *rest);
 
 bool rmdt_span_is(struct rmdt_span span, const char *str);

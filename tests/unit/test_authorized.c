@@ -184,10 +184,12 @@ static void test_refused(void **state)
 		const char *text, *err;
 	} bad[] = {
 		{ "rmdt-x25519", "F:1: not a key: expected 44 characters of base64" },
-		{ "rmdt-x25519 AAAA me", "F:1: \"AAAA\": not a key: expected 44 characters of base64" },
+		{ "rmdt-x25519 AAAA me",
+		  "F:1: \"AAAA\": not a key: expected 44 characters of base64" },
 		{ "\n\nssh-ed25519 AAAA", "F:3: \"ssh-ed25519\": "
 		  "expected an option (dir=, only=, from=) or rmdt-x25519" },
-		{ "color=red " KEY_A, "F:1: \"color\": unknown option; there are dir=, only= and from=" },
+		{ "color=red " KEY_A,
+		  "F:1: \"color\": unknown option; there are dir=, only= and from=" },
 		{ "=x " KEY_A, "unknown option" },
 		{ "only= " KEY_A, "only= takes pipe, tunnel or fs" },
 		{ "only=pipes " KEY_A, "F:1: \"pipes\": only= takes" },
@@ -247,8 +249,8 @@ static void test_bounds(void **state)
 	}
 	/* A line that is too long, and too many lines. */
 	memset(text, 'x', RMDT_TRUST_LINE_MAX_BYTES + 1);
-	assert_int_equal(rmdt_authorized_parse("F", text, RMDT_TRUST_LINE_MAX_BYTES + 1, &list, err),
-			 -EINVAL);
+	assert_int_equal(rmdt_authorized_parse("F", text, RMDT_TRUST_LINE_MAX_BYTES + 1, &list,
+					       err), -EINVAL);
 	assert_non_null(strstr(err, "longer than 4096"));
 	for (p = text, i = 0; i <= RMDT_AUTHORIZED_MAX_KEYS; i++)
 		p = stpcpy(p, KEY_A "\n");

@@ -47,12 +47,12 @@ static void test_base64(void **state)
 	assert_string_equal(text, B64);
 	/* Without padding, one byte more, one less, and unused bits: not a key. */
 	assert_int_equal(rmdt_trust_unbase64(B64, 43, key), -EINVAL);
-	assert_int_equal(rmdt_trust_unbase64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g", 44, key),
-			 -EINVAL);
-	assert_int_equal(rmdt_trust_unbase64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", 44, key),
-			 -EINVAL);
-	assert_int_equal(rmdt_trust_unbase64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=", 44, key),
-			 -EINVAL);
+	assert_int_equal(rmdt_trust_unbase64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g",
+					     44, key), -EINVAL);
+	assert_int_equal(rmdt_trust_unbase64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",
+					     44, key), -EINVAL);
+	assert_int_equal(rmdt_trust_unbase64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=",
+					     44, key), -EINVAL);
 	assert_memory_equal(key, before, KEY);
 	assert_int_equal(rmdt_trust_unbase64(B64, 44, key), 0);
 	assert_memory_equal(key, counting, KEY);
