@@ -4,14 +4,18 @@
 
 #include <stdint.h>
 
-/* The present rate of something that only grows, smoothed over about a second. All 0 is a new meter. */
+/*
+ * The present rate of something that only grows, smoothed over about a second. All 0 is a new
+ * meter.
+ */
 struct meter {
 	uint64_t last_us;		/* 0: nothing seen yet */
 	uint64_t last_bytes;
 	double bytes_per_s;
 };
 
-void meter_add(struct meter *meter, uint64_t bytes, uint64_t now_us);	/* bytes: the total until now */
+/* bytes: the total until now. */
+void meter_add(struct meter *meter, uint64_t bytes, uint64_t now_us);
 uint64_t meter_rate(const struct meter *meter);				/* bytes/s */
 
 #endif

@@ -29,7 +29,8 @@ static const struct rmdt_setting *find_setting(const char *text, size_t len)
 	return NULL;
 }
 
-static const struct options_entry *find_name(const struct options_entry *table, const char *text, size_t len)
+static const struct options_entry *find_name(const struct options_entry *table, const char *text,
+					     size_t len)
 {
 	for (; table->name != NULL; table++) {
 		if (same_name(table->name, text, len))
@@ -59,12 +60,13 @@ static int unknown(const char *text, size_t len, char *err)
 }
 
 /* Takes the next word as the value when the option wants one. */
-static int take_value(struct options *options, struct options_match *match, enum options_arg arg, const char *words,
-		      char *err)
+static int take_value(struct options *options, struct options_match *match, enum options_arg arg,
+		      const char *words, char *err)
 {
 	const char *next = options->argv[0];
 
-	if (arg == OPTIONS_ARG_NONE || (arg == OPTIONS_ARG_OPTIONAL && (next == NULL || next[0] == '-')))
+	if (arg == OPTIONS_ARG_NONE ||
+	    (arg == OPTIONS_ARG_OPTIONAL && (next == NULL || next[0] == '-')))
 		return 1;
 	if (next == NULL) {
 		snprintf(err, RMDT_ERROR_BYTES, "\"%s\" wants a value: %s", match->shown, words);
@@ -77,11 +79,13 @@ static int take_value(struct options *options, struct options_match *match, enum
 
 static int refuse_value(const struct options_match *match, const char *value, char *err)
 {
-	snprintf(err, RMDT_ERROR_BYTES, "\"%s\" takes no value, but \"%.64s\" was given", match->shown, value);
+	snprintf(err, RMDT_ERROR_BYTES, "\"%s\" takes no value, but \"%.64s\" was given",
+		 match->shown, value);
 	return -EINVAL;
 }
 
-static int read_own(struct options *options, struct options_match *match, const char *value, char *err)
+static int read_own(struct options *options, struct options_match *match, const char *value,
+		    char *err)
 {
 	if (value == NULL)
 		return take_value(options, match, match->option->arg, match->option->value, err);
@@ -91,7 +95,8 @@ static int read_own(struct options *options, struct options_match *match, const 
 	return 1;
 }
 
-static int read_setting(struct options *options, struct options_match *match, const char *value, char *err)
+static int read_setting(struct options *options, struct options_match *match, const char *value,
+			char *err)
 {
 	match->value = value;
 	if (value != NULL)
@@ -111,7 +116,8 @@ static int read_negated(struct options_match *match, const char *value, char *er
 }
 
 /* word: what follows "--". */
-static int read_long(struct options *options, struct options_match *match, const char *word, char *err)
+static int read_long(struct options *options, struct options_match *match, const char *word,
+		     char *err)
 {
 	size_t len = strcspn(word, "=");
 	const char *value = word[len] == '=' ? word + len + 1 : NULL;
@@ -174,7 +180,7 @@ int options_next(struct options *options, struct options_match *match, char *err
 	return read_letter(options, match, err);
 }
 
-/* ---- usage ----------------------------------------------------------------------------------------------------- */
+/* ---- usage ----------------------------------------------------------------------------------- */
 
 static void print_line(FILE *file, const char *left, const char *help)
 {
@@ -194,8 +200,9 @@ void options_print(const struct options_entry *table, FILE *file)
 
 		if (table->letter != '\0')
 			snprintf(letter, sizeof(letter), "-%c,", table->letter);
-		snprintf(left, sizeof(left), "  %s --%s%s%s%s%s", letter, table->name, table->value != NULL ? " " : "",
-			 open, table->value != NULL ? table->value : "", close);
+		snprintf(left, sizeof(left), "  %s --%s%s%s%s%s", letter, table->name,
+			 table->value != NULL ? " " : "", open,
+			 table->value != NULL ? table->value : "", close);
 		print_line(file, left, table->help);
 	}
 }
@@ -213,8 +220,8 @@ static bool is_listed(const char *const *keys, const char *key)
 static const char *value_words(const struct rmdt_setting *setting)
 {
 	static const char *const words[][2] = {
-		{ "size", " SIZE" }, { "rate", " RATE" }, { "duration", " TIME" }, { "number", " N" }, { "flag", "" },
-		{ "text", " PATH" },
+		{ "size", " SIZE" }, { "rate", " RATE" }, { "duration", " TIME" },
+		{ "number", " N" }, { "flag", "" }, { "text", " PATH" },
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -231,13 +238,16 @@ static void print_setting(const struct rmdt_setting *setting, FILE *file)
 	char left[64], help[160], def[64] = "";
 
 	/* The first of a list is the default unless another is named. */
-	if (setting->value[0] != '\0' && !(is_list && strncmp(choices, setting->value, strlen(setting->value)) == 0))
+	if (setting->value[0] != '\0' &&
+	    !(is_list && strncmp(choices, setting->value, strlen(setting->value)) == 0))
 		snprintf(def, sizeof(def), " (%s)", setting->value);
 	if (words != NULL)
 		snprintf(left, sizeof(left), "      --%s%s", setting->key, words);
 	else
-		snprintf(left, sizeof(left), "      --%s %s", setting->key, is_list ? "WORD" : choices);
-	snprintf(help, sizeof(help), "%s%s%s%s", setting->help, is_list ? ": " : "", is_list ? choices : "", def);
+		snprintf(left, sizeof(left), "      --%s %s", setting->key,
+			 is_list ? "WORD" : choices);
+	snprintf(help, sizeof(help), "%s%s%s%s", setting->help, is_list ? ": " : "",
+		 is_list ? choices : "", def);
 	print_line(file, left, help);
 }
 

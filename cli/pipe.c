@@ -38,7 +38,8 @@ void pipe_log(void *ctx, int level, const char *line)
 	progress_say(job->console, "%s%s", level == 1 ? "warning: " : "", line);
 }
 
-void pipe_note_peer(struct rmdt_peer *peer, struct report_remote *remote, enum rmdt_limit *limited_by)
+void pipe_note_peer(struct rmdt_peer *peer, struct report_remote *remote,
+		    enum rmdt_limit *limited_by)
 {
 	struct rmdt_peer_info info;
 

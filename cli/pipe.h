@@ -17,7 +17,7 @@
 enum { PIPE_EXIT_OK = 0, PIPE_EXIT_FAILED = 1, PIPE_EXIT_USAGE = 2 };
 
 #define PIPE_PROGRAM "pipeclone"
-#define PIPE_TICK_MS 200		/* longest wait before the table and the states are looked at again */
+#define PIPE_TICK_MS 200		/* longest wait before the next look at the states */
 #define PIPE_IO_BYTES (1 << 20)		/* most that one read(2) or write(2) is asked for */
 
 struct pipe_job {
@@ -45,10 +45,11 @@ void pipe_widen(int fd);
 /* For struct rmdt_engine_options: lines of the engine go to the job's console. ctx is the job. */
 void pipe_log(void *job, int level, const char *line);
 /* What peer_info tells for a report. `remote` keeps what it had when the peer is gone. */
-void pipe_note_peer(struct rmdt_peer *peer, struct report_remote *remote, enum rmdt_limit *limited_by);
+void pipe_note_peer(struct rmdt_peer *peer, struct report_remote *remote,
+		    enum rmdt_limit *limited_by);
 /*
- * Writes the JSON report where one was asked for, a line per call, and returns the exit status: failure when it could
- * not be written.
+ * Writes the JSON report where one was asked for, a line per call, and returns the exit status:
+ * failure when it could not be written.
  */
 int pipe_finish(struct pipe_job *job, const struct report *report);
 

@@ -12,17 +12,23 @@
 
 #define RECEIVERS_MAX 1024		/* what one command line can sensibly name */
 
-enum { OPT_LISTEN, OPT_SEND, OPT_KEEP, OPT_QUIET, OPT_PROGRESS, OPT_JSON, OPT_CONFIG, OPT_HELP, OPT_VERSION };
+enum {
+	OPT_LISTEN, OPT_SEND, OPT_KEEP, OPT_QUIET, OPT_PROGRESS, OPT_JSON, OPT_CONFIG, OPT_HELP,
+	OPT_VERSION,
+};
 
 static const struct options_entry table[] = {
 	{ OPT_LISTEN, 'l', "listen", OPTIONS_ARG_OPTIONAL, "[HOST]:PORT", "receive (:2312)" },
 	{ OPT_SEND, 's', "send", OPTIONS_ARG_NEEDED, "HOST[:PORT],..", "send to these receivers" },
 	{ OPT_KEEP, 'k', "keep", OPTIONS_ARG_NONE, NULL, "receive from one sender after another" },
 	{ OPT_QUIET, 'q', "quiet", OPTIONS_ARG_NONE, NULL, "tell only what went wrong" },
-	{ OPT_PROGRESS, '\0', "progress", OPTIONS_ARG_NONE, NULL, "show progress even without a terminal" },
+	{ OPT_PROGRESS, '\0', "progress", OPTIONS_ARG_NONE, NULL,
+	  "show progress even without a terminal" },
 	{ OPT_JSON, '\0', "json", OPTIONS_ARG_NEEDED, "FILE", "write the result for programs" },
-	{ OPT_CONFIG, '\0', "config", OPTIONS_ARG_NEEDED, "FILE", "read settings from this file too" },
-	{ OPT_HELP, 'h', "help", OPTIONS_ARG_OPTIONAL, "all", "this text; all: with every setting" },
+	{ OPT_CONFIG, '\0', "config", OPTIONS_ARG_NEEDED, "FILE",
+	  "read settings from this file too" },
+	{ OPT_HELP, 'h', "help", OPTIONS_ARG_OPTIONAL, "all",
+	  "this text; all: with every setting" },
 	{ OPT_VERSION, 'V', "version", OPTIONS_ARG_NONE, NULL, "print the version" },
 	{ .name = NULL },
 };
@@ -52,13 +58,14 @@ static void print_help(bool all)
 	puts("  pipeclone -s host1,host2 < FILE         on the sender");
 	puts("  tar c DIR | pipeclone -s host1,host2    any stream will do\n");
 	options_print(table, stdout);
-	puts(all ? "" : "Settings, also for ~/.dexor/pipeclone.ini (some; --help all shows every one):");
 	if (all)
-		puts("Settings, also for ~/.dexor/pipeclone.ini and, as RMDT_KEY, the environment:");
+		puts("\nSettings, also for ~/.dexor/pipeclone.ini and, as RMDT_KEY, the shell:");
+	else
+		puts("Settings, also for ~/.dexor/pipeclone.ini (--help all shows every one):");
 	options_print_settings(all ? NULL : common, stdout);
 }
 
-/* ---- receivers and the address to listen on -------------------------------------------------------------------- */
+/* ---- receivers and the address to listen on -------------------------------------------------- */
 
 static bool is_number(const char *text)
 {
@@ -70,7 +77,8 @@ static int set_listen(struct command *c, const char *text)
 	char port[16];
 
 	if (c->is_listening) {
-		snprintf(c->err, sizeof(c->err), "\"%.64s\": there is a place to listen at already", text);
+		snprintf(c->err, sizeof(c->err), "\"%.64s\": there is a place to listen at already",
+			 text);
 		return -EINVAL;
 	}
 	c->is_listening = true;
@@ -99,7 +107,8 @@ static int add_receiver(struct command *c, const char *text)
 		}
 	}
 	if (ret == 0 && job->n >= RECEIVERS_MAX) {
-		snprintf(c->err, sizeof(c->err), "\"%.64s\": more than %d receivers", text, RECEIVERS_MAX);
+		snprintf(c->err, sizeof(c->err), "\"%.64s\": more than %d receivers", text,
+			 RECEIVERS_MAX);
 		ret = -EINVAL;
 	}
 	if (ret < 0)
@@ -136,13 +145,14 @@ static int take_operand(struct command *c, const char *text)
 	if (text[0] == ':' && text[1] != ':')
 		return set_listen(c, text);
 	if (c->is_listening && !c->is_sending && c->job.n == 0) {
-		snprintf(c->err, sizeof(c->err), "\"%.64s\": a receiver takes no further address", text);
+		snprintf(c->err, sizeof(c->err), "\"%.64s\": a receiver takes no further address",
+			 text);
 		return -EINVAL;
 	}
 	return add_receivers(c, text);
 }
 
-/* ---- options --------------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static int add_setting(struct command *c, const struct options_match *match)
 {
@@ -222,7 +232,7 @@ static int check_sides(struct command *c)
 	return -EINVAL;
 }
 
-/* ---- settings -------------------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static int check_settings(struct command *c)
 {
@@ -230,12 +240,15 @@ static int check_settings(struct command *c)
 	uint64_t rate = 0;
 
 	rmdt_config_number(c->job.config, "rate", &rate);
-	if (c->is_sending && rate == 0 && strcmp(rmdt_config_get(c->job.config, "cc", NULL), "fixed") == 0) {
+	if (c->is_sending && rate == 0 &&
+	    strcmp(rmdt_config_get(c->job.config, "cc", NULL), "fixed") == 0) {
 		snprintf(c->err, sizeof(c->err), "cc \"fixed\" needs a rate: add --rate");
 		return -EINVAL;
 	}
-	if (c->is_sending && strncmp(slow, "quorum:", 7) == 0 && strtoul(slow + 7, NULL, 10) > c->job.n) {
-		snprintf(c->err, sizeof(c->err), "slow \"%.40s\": there are only %zu receivers", slow, c->job.n);
+	if (c->is_sending && strncmp(slow, "quorum:", 7) == 0 &&
+	    strtoul(slow + 7, NULL, 10) > c->job.n) {
+		snprintf(c->err, sizeof(c->err), "slow \"%.40s\": there are only %zu receivers",
+			 slow, c->job.n);
 		return -EINVAL;
 	}
 	return 0;
@@ -250,15 +263,16 @@ static int load_settings(struct command *c)
 	if (ret == 0 && c->config_path != NULL)
 		ret = rmdt_config_load_file(c->job.config, c->config_path, c->err);
 	for (size_t i = 0; ret == 0 && i < c->given_n; i++)
-		ret = rmdt_config_set(c->job.config, c->given[i].key, c->given[i].value, c->given[i].origin, c->err);
+		ret = rmdt_config_set(c->job.config, c->given[i].key, c->given[i].value,
+				      c->given[i].origin, c->err);
 	return ret == 0 ? check_settings(c) : ret;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------- */
+/* ---- run ------------------------------------------------------------------------------------- */
 
 /*
- * The engine's sockets must not get the numbers of standard input, output or error. What the job needs has to be there;
- * the rest is filled up.
+ * The engine's sockets must not get the numbers of standard input, output or error. What the job
+ * needs has to be there; the rest is filled up.
  */
 static int check_descriptors(struct command *c)
 {
@@ -266,7 +280,8 @@ static int check_descriptors(struct command *c)
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
 		if (fd == (c->is_sending ? STDIN_FILENO : STDOUT_FILENO)) {
-			snprintf(c->err, sizeof(c->err), "standard %s is closed", c->is_sending ? "input" : "output");
+			snprintf(c->err, sizeof(c->err), "standard %s is closed",
+				 c->is_sending ? "input" : "output");
 			return -EBADF;
 		}
 		/* The lowest free number is this one. */
@@ -300,7 +315,8 @@ static int run(struct command *c)
 	if (ret == 0)
 		ret = open_json(c);
 	if (ret < 0) {
-		fprintf(stderr, PIPE_PROGRAM ": %s\n", c->err[0] != '\0' ? c->err : rmdt_strerror(ret));
+		fprintf(stderr, PIPE_PROGRAM ": %s\n",
+			c->err[0] != '\0' ? c->err : rmdt_strerror(ret));
 		progress_free(c->job.console);
 		return PIPE_EXIT_FAILED;
 	}
@@ -327,7 +343,8 @@ int main(int argc, char **argv)
 	if (ret == 0) {
 		status = run(&c);
 	} else if (ret < 0) {
-		fprintf(stderr, PIPE_PROGRAM ": %s%s\n", c.err[0] != '\0' ? c.err : rmdt_strerror(ret), hint);
+		fprintf(stderr, PIPE_PROGRAM ": %s%s\n",
+			c.err[0] != '\0' ? c.err : rmdt_strerror(ret), hint);
 		status = PIPE_EXIT_USAGE;
 	}
 	if (fflush(stdout) != 0 && status == PIPE_EXIT_OK)

@@ -25,7 +25,7 @@ struct progress {
 	uint64_t drawn_us;		/* 0: never */
 };
 
-/* ---- a row ----------------------------------------------------------------------------------------------------- */
+/* ---- a row ----------------------------------------------------------------------------------- */
 
 /* The columns after the name, most important first. */
 enum { CELL_BYTES, CELL_RATE, CELL_RTT, CELL_LOSS, CELL_LAG, CELL_ETA, CELL_NOTE, CELLS };
@@ -37,13 +37,15 @@ static void fill_cells(const struct progress_row *row, char cells[CELLS][48])
 
 	snprintf(cells[CELL_BYTES], 48, "%9s", text_size(remote->bytes, text));
 	snprintf(cells[CELL_RATE], 48, "%11s", text_rate(row->rate_bytes_per_s, text));
-	snprintf(cells[CELL_RTT], 48, "rtt %8s", remote->rtt_us > 0 ? text_rtt(remote->rtt_us, text) : "-");
+	snprintf(cells[CELL_RTT], 48, "rtt %8s",
+		 remote->rtt_us > 0 ? text_rtt(remote->rtt_us, text) : "-");
 	snprintf(cells[CELL_LOSS], 48, "loss %7s", remote->packets_sent == 0 ? "-" :
 		 text_percent(remote->packets_lost, remote->packets_sent, text));
 	snprintf(cells[CELL_LAG], 48, "lag %8s", text_size(row->lag_bytes, text));
 	cells[CELL_ETA][0] = '\0';
 	if (row->eta_us != UINT64_MAX)
-		snprintf(cells[CELL_ETA], 48, "eta %s", text_seconds(row->eta_us / 1000000 * 1000000, text));
+		snprintf(cells[CELL_ETA], 48, "eta %s",
+			 text_seconds(row->eta_us / 1000000 * 1000000, text));
 	snprintf(cells[CELL_NOTE], 48, "%s", row->note != NULL ? row->note : "");
 }
 
@@ -60,12 +62,14 @@ static bool final_row(const struct progress_row *row, char *buf, size_t size)
 			 text_seconds(remote->time_us, time));
 		return true;
 	}
-	text_plain(remote->reason[0] != '\0' ? remote->reason : rmdt_code_text(remote->code), reason, sizeof(reason));
+	text_plain(remote->reason[0] != '\0' ? remote->reason : rmdt_code_text(remote->code),
+		   reason, sizeof(reason));
 	snprintf(buf, size, "%9s  LOST: %s", text_size(remote->bytes, text), reason);
 	return true;
 }
 
-char *progress_format_row(const struct progress_row *row, size_t columns, char buf[PROGRESS_ROW_BYTES])
+char *progress_format_row(const struct progress_row *row, size_t columns,
+			  char buf[PROGRESS_ROW_BYTES])
 {
 	char name[REPORT_NAME_BYTES], cells[CELLS][48], rest[256];
 	size_t used, name_columns = columns < 60 ? 14 : NAME_COLUMNS;
@@ -74,7 +78,8 @@ char *progress_format_row(const struct progress_row *row, size_t columns, char b
 		columns = PROGRESS_ROW_BYTES - 1;
 	text_plain(row->remote->name, name, sizeof(name));
 	if (final_row(row, rest, sizeof(rest))) {
-		snprintf(buf, columns + 1, "%-*.*s %s", (int)name_columns, (int)name_columns, name, rest);
+		snprintf(buf, columns + 1, "%-*.*s %s", (int)name_columns, (int)name_columns, name,
+			 rest);
 		return buf;
 	}
 	fill_cells(row, cells);
@@ -92,7 +97,7 @@ char *progress_format_row(const struct progress_row *row, size_t columns, char b
 	return buf;
 }
 
-/* ---- the screen ------------------------------------------------------------------------------------------------ */
+/* ---- the screen ------------------------------------------------------------------------------ */
 
 static bool set(const char *name)
 {
@@ -141,7 +146,10 @@ void progress_free(struct progress *progress)
 	free(progress);
 }
 
-/* One write per change of the screen, so that nothing flickers and lines of several processes stay whole. */
+/*
+ * One write per change of the screen, so that nothing flickers and lines of several processes stay
+ * whole.
+ */
 static void emit(const char *text, size_t len)
 {
 	while (len > 0) {
@@ -193,9 +201,11 @@ void progress_say(struct progress *progress, const char *format, ...)
 	pthread_mutex_unlock(&progress->lock);
 }
 
-static void print_row(const struct progress *progress, const struct progress_row *row, size_t columns, FILE *to)
+static void print_row(const struct progress *progress, const struct progress_row *row,
+		      size_t columns, FILE *to)
 {
-	static const char *const colours[] = { "", "\033[32m", "\033[31m" };	/* by fate: green, red */
+	/* By fate: green is complete, red is lost. */
+	static const char *const colours[] = { "", "\033[32m", "\033[31m" };
 	char text[PROGRESS_ROW_BYTES];
 	const char *colour = progress->colour ? colours[row->remote->fate] : "";
 
@@ -204,7 +214,8 @@ static void print_row(const struct progress *progress, const struct progress_row
 }
 
 /* The rows as text. On a screen with fewer lines, those that are not complete matter more. */
-static char *compose(const struct progress *progress, const struct progress_row *rows, size_t n, size_t *printed)
+static char *compose(const struct progress *progress, const struct progress_row *rows, size_t n,
+		     size_t *printed)
 {
 	size_t columns, lines, len, shown = 0, room = n;
 	char *text = NULL;
@@ -235,14 +246,17 @@ static char *compose(const struct progress *progress, const struct progress_row 
 	return text;
 }
 
-void progress_draw(struct progress *progress, const struct progress_row *rows, size_t n, uint64_t now_us)
+void progress_draw(struct progress *progress, const struct progress_row *rows, size_t n,
+		   uint64_t now_us)
 {
-	uint64_t every_us = progress->style == PROGRESS_TABLE ? PROGRESS_TABLE_US : PROGRESS_LINES_US;
+	uint64_t every_us =
+		progress->style == PROGRESS_TABLE ? PROGRESS_TABLE_US : PROGRESS_LINES_US;
 	char *text = NULL, *table;
 	size_t len = 0, lines;
 	FILE *to;
 
-	if (progress->style == PROGRESS_NONE || (progress->drawn_us > 0 && now_us - progress->drawn_us < every_us))
+	if (progress->style == PROGRESS_NONE ||
+	    (progress->drawn_us > 0 && now_us - progress->drawn_us < every_us))
 		return;
 	progress->drawn_us = now_us;
 	table = compose(progress, rows, n, &lines);

@@ -9,14 +9,14 @@
 #include "cli/report.h"
 
 /*
- * Standard error: lines for the operator and, below them, a live table with a row per remote. Lines may come from any
- * thread; the table is drawn by one.
+ * Standard error: lines for the operator and, below them, a live table with a row per remote. Lines
+ * may come from any thread; the table is drawn by one.
  */
 
 enum progress_style {
 	PROGRESS_NONE,			/* no table */
 	PROGRESS_TABLE,			/* redrawn in place, on a terminal */
-	PROGRESS_LINES,			/* plain rows every PROGRESS_LINES_US, where asked for without a terminal */
+	PROGRESS_LINES, /* plain rows every PROGRESS_LINES_US, where asked for without a terminal */
 };
 
 #define PROGRESS_TABLE_US 200000
@@ -32,8 +32,12 @@ struct progress_row {
 
 #define PROGRESS_ROW_BYTES 512
 
-/* One row in at most `columns` columns: what does not fit is left out from the right, the name is cut last. */
-char *progress_format_row(const struct progress_row *row, size_t columns, char buf[PROGRESS_ROW_BYTES]);
+/*
+ * One row in at most `columns` columns: what does not fit is left out from the right, the name is
+ * cut last.
+ */
+char *progress_format_row(const struct progress_row *row, size_t columns,
+			  char buf[PROGRESS_ROW_BYTES]);
 
 struct progress;
 
@@ -42,10 +46,12 @@ int progress_new(struct progress **progress, const char *program, bool quiet, bo
 void progress_free(struct progress *progress);	/* removes the table; NULL is ok */
 
 /* A line on stderr, "PROGRAM: ...", above the table. From any thread. */
-void progress_say(struct progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void progress_say(struct progress *progress, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Draws when it is time again. */
-void progress_draw(struct progress *progress, const struct progress_row *rows, size_t n, uint64_t now_us);
+void progress_draw(struct progress *progress, const struct progress_row *rows, size_t n,
+		   uint64_t now_us);
 /* Takes the table off the screen; the next progress_draw brings it back. */
 void progress_clear(struct progress *progress);
 

@@ -17,7 +17,7 @@
 struct receiver {
 	struct pipe_job *job;
 	struct rmdt_engine *engine;
-	atomic_bool is_taken;		/* a sender is served; set by an I/O thread, cleared by us */
+	atomic_bool is_taken; /* a sender is served; set by an I/O thread, cleared by us */
 	struct rmdt_peer *_Atomic taken_by;	/* only compared */
 	bool output_failed;
 	bool any_broken;
@@ -34,7 +34,7 @@ struct stream {
 	uint64_t lag_bytes;		/* received and not yet written out */
 };
 
-/* ---- on the I/O threads ---------------------------------------------------------------------------------------- */
+/* ---- on the I/O threads ---------------------------------------------------------------------- */
 
 static unsigned refuse(char *reason, unsigned code, const char *text)
 {
@@ -42,7 +42,8 @@ static unsigned refuse(char *reason, unsigned code, const char *text)
 	return code;
 }
 
-static unsigned accept_flow(void *ctx, const struct rmdt_offer *offer, char reason[RMDT_REASON_BYTES + 1])
+static unsigned accept_flow(void *ctx, const struct rmdt_offer *offer,
+			    char reason[RMDT_REASON_BYTES + 1])
 {
 	struct receiver *r = ((struct pipe_job *)ctx)->side;
 	bool idle = false;
@@ -50,14 +51,15 @@ static unsigned accept_flow(void *ctx, const struct rmdt_offer *offer, char reas
 	if (offer->purpose != RMDT_PIPE)
 		return refuse(reason, RMDT_CODE_REFUSED, "this is pipeclone, it takes pipes only");
 	if (offer->start_off != 0)
-		return refuse(reason, RMDT_CODE_REFUSED, "the stream does not begin at its beginning");
+		return refuse(reason, RMDT_CODE_REFUSED,
+			      "the stream does not begin at its beginning");
 	if (!atomic_compare_exchange_strong(&r->is_taken, &idle, true))
 		return refuse(reason, RMDT_CODE_BUSY, "another sender is being served");
 	atomic_store(&r->taken_by, offer->peer);
 	return RMDT_CODE_NONE;
 }
 
-/* ---- waiting for a sender -------------------------------------------------------------------------------------- */
+/* ---- waiting for a sender -------------------------------------------------------------------- */
 
 /* The next stream, or NULL: a signal came, or the engine failed (error says so). */
 static struct rmdt_in *await_stream(struct receiver *r)
@@ -75,7 +77,10 @@ static struct rmdt_in *await_stream(struct receiver *r)
 		}
 		if (event.kind == RMDT_EVENT_IN_OPEN)
 			return event.in;
-		/* A sender that was accepted and died before its flow was open must not lock out the next. */
+		/*
+		 * A sender that was accepted and died before its flow was open must not lock out
+		 * the next.
+		 */
 		if (event.kind == RMDT_EVENT_PEER_DOWN && event.peer == atomic_load(&r->taken_by)) {
 			atomic_store(&r->taken_by, NULL);
 			atomic_store(&r->is_taken, false);
@@ -84,7 +89,7 @@ static struct rmdt_in *await_stream(struct receiver *r)
 	return NULL;
 }
 
-/* ---- taking a stream ------------------------------------------------------------------------------------------- */
+/* ---- taking a stream ------------------------------------------------------------------------- */
 
 static void look(struct stream *st)
 {
@@ -95,7 +100,10 @@ static void look(struct stream *st)
 
 	if (rmdt_in_info(st->in, &info) == 0) {
 		pipe_note_peer(info.peer, &st->remote, &unused);
-		/* Our packets to the sender are acknowledgements: their loss says little about the stream. */
+		/*
+		 * Our packets to the sender are acknowledgements: their loss says little about the
+		 * stream.
+		 */
 		st->remote.packets_sent = 0;
 		st->remote.packets_lost = 0;
 		st->lag_bytes = info.received_off - info.consumed_off;
@@ -196,8 +204,9 @@ static bool copy(struct stream *st)
 }
 
 /*
- * Some filesystems tell of a full disk only at the close. With --keep the output stays open, and closing a copy of the
- * descriptor has the same effect. Otherwise /dev/null takes its place, lest a socket gets the number of standard output.
+ * Some filesystems tell of a full disk only at the close. With --keep the output stays open, and
+ * closing a copy of the descriptor has the same effect. Otherwise /dev/null takes its place, lest a
+ * socket gets the number of standard output.
  */
 static int close_output(bool keep)
 {
@@ -207,7 +216,10 @@ static int close_output(bool keep)
 		copy_fd = dup(STDOUT_FILENO);
 		return copy_fd < 0 || close(copy_fd) < 0 ? -errno : 0;
 	}
-	/* The number must never be free, so the new file is opened first; dup2 would hide the error of its close. */
+	/*
+	 * The number must never be free, so the new file is opened first; dup2 would hide the
+	 * error of its close.
+	 */
 	null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	copy_fd = dup(STDOUT_FILENO);
 	if (null_fd < 0 || copy_fd < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
@@ -222,7 +234,7 @@ static void end_stream(struct stream *st, bool is_whole)
 	int ret = is_whole ? close_output(r->job->keep) : 0;
 
 	look(st);
-	/* Free for the next sender before this one hears the result: it may start the next at once. */
+	/* Free for the next sender before this one hears the result: the next may come at once. */
 	if (r->job->keep && (!is_whole || ret == 0) && !r->output_failed)
 		atomic_store(&r->is_taken, false);
 	if (ret < 0) {

@@ -19,7 +19,8 @@ static void who(const struct report_remote *remote, char *buf, size_t size)
 
 static void why(const struct report_remote *remote, char buf[RMDT_REASON_BYTES + 1])
 {
-	const char *reason = remote->reason[0] != '\0' ? remote->reason : rmdt_code_text(remote->code);
+	const char *reason =
+		remote->reason[0] != '\0' ? remote->reason : rmdt_code_text(remote->code);
 
 	text_plain(reason, buf, RMDT_REASON_BYTES + 1);
 }
@@ -49,8 +50,9 @@ char *report_receiver_line(const struct report_remote *remote, char buf[REPORT_L
 	volume(remote, amount, sizeof(amount));
 	switch (remote->fate) {
 	case REPORT_COMPLETE:
-		snprintf(buf, REPORT_LINE_BYTES, "%s: complete, %s, rtt %s, loss %s, repaired %s", name, amount,
-			 text_rtt(remote->rtt_us, rtt), text_percent(remote->packets_lost, remote->packets_sent, loss),
+		snprintf(buf, REPORT_LINE_BYTES, "%s: complete, %s, rtt %s, loss %s, repaired %s",
+			 name, amount, text_rtt(remote->rtt_us, rtt),
+			 text_percent(remote->packets_lost, remote->packets_sent, loss),
 			 text_count(remote->repaired_bytes, repaired));
 		break;
 	case REPORT_LOST:
@@ -58,7 +60,8 @@ char *report_receiver_line(const struct report_remote *remote, char buf[REPORT_L
 		snprintf(buf, REPORT_LINE_BYTES, "%s: LOST: %s, after %s", name, reason, amount);
 		break;
 	case REPORT_PENDING:
-		snprintf(buf, REPORT_LINE_BYTES, "%s: NOT COMPLETE: interrupted after %s", name, amount);
+		snprintf(buf, REPORT_LINE_BYTES, "%s: NOT COMPLETE: interrupted after %s", name,
+			 amount);
 		break;
 	}
 	return buf;
@@ -66,7 +69,8 @@ char *report_receiver_line(const struct report_remote *remote, char buf[REPORT_L
 
 char *report_sender_line(const struct report_remote *remote, char buf[REPORT_LINE_BYTES])
 {
-	char name[REPORT_NAME_BYTES + 80], amount[100], reason[RMDT_REASON_BYTES + 1] = "interrupted";
+	char name[REPORT_NAME_BYTES + 80], amount[100];
+	char reason[RMDT_REASON_BYTES + 1] = "interrupted";
 
 	who(remote, name, sizeof(name));
 	volume(remote, amount, sizeof(amount));
@@ -76,14 +80,17 @@ char *report_sender_line(const struct report_remote *remote, char buf[REPORT_LIN
 	}
 	if (remote->fate == REPORT_LOST)
 		why(remote, reason);
-	snprintf(buf, REPORT_LINE_BYTES, "from %s: BROKEN: %s, after %s; the stream is NOT complete", name, reason,
-		 amount);
+	snprintf(buf, REPORT_LINE_BYTES,
+		 "from %s: BROKEN: %s, after %s; the stream is NOT complete", name, reason, amount);
 	return buf;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------ */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
-/* Bytes above 0x7f are taken to be UTF-8: names come from the command line, reasons were made plain. */
+/*
+ * Bytes above 0x7f are taken to be UTF-8: names come from the command line, reasons were made
+ * plain.
+ */
 static void json_string(FILE *file, const char *key, const char *value)
 {
 	fprintf(file, "\"%s\":\"", key);

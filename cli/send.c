@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pipeclone's sender: standard input into one out-flow, its receivers watched until each has a fate. */
+/*
+ * pipeclone's sender: standard input into one out-flow, its receivers watched until each has a
+ * fate.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -43,7 +46,7 @@ static void lose(struct report_remote *remote, unsigned code, const char *reason
 	snprintf(remote->reason, sizeof(remote->reason), "%s", reason);
 }
 
-/* ---- looking at the receivers ---------------------------------------------------------------------------------- */
+/* ---- looking at the receivers ---------------------------------------------------------------- */
 
 static void note_member(struct sender *s, size_t i, uint64_t now_us)
 {
@@ -88,7 +91,8 @@ static void draw(struct sender *s, uint64_t now_us)
 			.rate_bytes_per_s = meter_rate(&receiver->meter),
 			.lag_bytes = receiver->lag_bytes,
 			.eta_us = eta_us(s, i),
-			.note = receiver->connecting ? "connecting" : rmdt_limit_text(receiver->limited_by),
+			.note = receiver->connecting ? "connecting" :
+						       rmdt_limit_text(receiver->limited_by),
 		};
 	}
 	progress_draw(s->job->console, s->rows, s->job->n, now_us);
@@ -149,7 +153,7 @@ static void take_events(struct sender *s, int timeout_ms)
 	look_if_due(s);
 }
 
-/* ---- the input ------------------------------------------------------------------------------------------------- */
+/* ---- the input ------------------------------------------------------------------------------- */
 
 /* Waits for input, an event, a signal or the next tick. True when the input can be read. */
 static bool await_input(struct sender *s)
@@ -223,12 +227,15 @@ static void transfer(struct sender *s)
 		take_events(s, PIPE_TICK_MS);
 	if (s->at_end && stop_requested())
 		rmdt_out_reset(s->out, RMDT_CODE_CLOSED, "the sender was interrupted");
-	/* What was reset by us is told as ours, so there is no look after it: all undecided stay so. */
+	/*
+	 * What was reset by us is told as ours, so there is no look after it: all undecided stay
+	 * so.
+	 */
 	if (s->at_end && !stop_requested())
 		look(s);
 }
 
-/* ---- begin and end --------------------------------------------------------------------------------------------- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 static bool open_flow(struct sender *s)
 {
@@ -245,7 +252,8 @@ static bool open_flow(struct sender *s)
 	if (ret == 0)
 		ret = rmdt_out_new(s->engine, &out, &s->out, why);
 	if (ret < 0)
-		snprintf(s->error, sizeof(s->error), "%s", why[0] != '\0' ? why : rmdt_strerror(ret));
+		snprintf(s->error, sizeof(s->error), "%s",
+			 why[0] != '\0' ? why : rmdt_strerror(ret));
 	return ret == 0;
 }
 
@@ -277,8 +285,12 @@ static size_t required(const struct sender *s)
 static int conclude(struct sender *s)
 {
 	struct report report = {
-		.sending = true, .bytes = s->head_off, .time_us = pipe_now_us() - s->start_us,
-		.remotes = s->remotes, .n = s->job->n, .error = s->error[0] != '\0' ? s->error : NULL,
+		.sending = true,
+		.bytes = s->head_off,
+		.time_us = pipe_now_us() - s->start_us,
+		.remotes = s->remotes,
+		.n = s->job->n,
+		.error = s->error[0] != '\0' ? s->error : NULL,
 	};
 	char line[REPORT_LINE_BYTES];
 	size_t complete = 0;
@@ -289,7 +301,8 @@ static int conclude(struct sender *s)
 
 		complete += is_good;
 		if (s->engine != NULL && !(is_good && s->job->quiet))
-			progress_say(s->job->console, "%s", report_receiver_line(&s->remotes[i], line));
+			progress_say(s->job->console, "%s",
+				     report_receiver_line(&s->remotes[i], line));
 	}
 	if (s->error[0] != '\0')
 		progress_say(s->job->console, "%s", s->error);

@@ -12,8 +12,8 @@ static int wake[2] = { -1, -1 };
 static struct rmdt_cancel *cancel;
 
 /*
- * A read(2) or write(2) that blocks just after stopped_by was looked at would miss the signal, so SIGALRM repeats the
- * interruption every second until the process has ended.
+ * A read(2) or write(2) that blocks just after stopped_by was looked at would miss the signal, so
+ * SIGALRM repeats the interruption every second until the process has ended.
  */
 static void on_signal(int number)
 {
@@ -33,7 +33,8 @@ static void on_signal(int number)
 int stop_start(void)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
-	struct sigaction action = { .sa_handler = on_signal };	/* no SA_RESTART: blocked calls must end */
+	/* No SA_RESTART: blocked calls must end. */
+	struct sigaction action = { .sa_handler = on_signal };
 	int ret;
 
 	ret = rmdt_cancel_new(&cancel);
@@ -46,7 +47,8 @@ int stop_start(void)
 		struct sigaction old;
 
 		/* nohup and background jobs of a shell keep what they were given. */
-		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN && numbers[i] != SIGALRM)
+		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN &&
+		    numbers[i] != SIGALRM)
 			continue;
 		sigaction(numbers[i], &action, NULL);
 	}

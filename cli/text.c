@@ -24,17 +24,18 @@ static void scaled(double value, const char *unit, char buf[TEXT_BYTES])
 {
 	static const char *const prefixes[] = { "", "k", "M", "G", "T", "P" };
 	size_t i = 0;
+	int digits;
 
 	/* What would round to 1000 belongs to the next prefix. */
 	while (value >= 999.5 && i + 1 < sizeof(prefixes) / sizeof(prefixes[0])) {
 		value /= 1000;
 		i++;
 	}
+	digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
 	if (i == 0)
 		snprintf(buf, TEXT_BYTES, "%.0f %s", value, unit);
 	else
-		snprintf(buf, TEXT_BYTES, "%.*f %s%s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, prefixes[i],
-			 unit);
+		snprintf(buf, TEXT_BYTES, "%.*f %s%s", digits, value, prefixes[i], unit);
 }
 
 char *text_size(uint64_t bytes, char buf[TEXT_BYTES])

@@ -17,7 +17,7 @@ char *text_rtt(uint64_t us, char buf[TEXT_BYTES]);		/* "0.2 ms", "1.20 s" */
 /* Part of whole: "0.00 %"; whole 0 counts as none lost. */
 char *text_percent(uint64_t part, uint64_t whole, char buf[TEXT_BYTES]);
 
-/* Copies src, cut at a whole byte, every control character as '?'. For what came from the far end. */
+/* Copies src, cut to size, control characters as '?'. For what came from the far end. */
 char *text_plain(const char *src, char *buf, size_t size);
 
 #endif

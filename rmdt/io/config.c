@@ -24,8 +24,9 @@
 enum kind { SIZE, RATE, DURATION, NUMBER, FLAG, TEXT, CHOICE, MTU, POLICY };
 
 /*
- * The table of all settings: S(id, key, default, kind, kind in words, least, most, help). Least and most are in bytes,
- * bytes per second, microseconds or a count. A choice lists its words after "one of ".
+ * The table of all settings: S(id, key, default, kind, kind in words, least, most, help). Least and
+ * most are in bytes, bytes per second, microseconds or a count. A choice lists its words after "one
+ * of ".
  */
 #define SETTINGS(S) \
 	S(BUFFER, "buffer", "500M", SIZE, "size", 1 << 20, UINT64_C(1) << 42, \
@@ -38,7 +39,8 @@ enum kind { SIZE, RATE, DURATION, NUMBER, FLAG, TEXT, CHOICE, MTU, POLICY };
 	  "most bits per second in all; 0 is no limit") \
 	S(CC, "cc", "bbr", CHOICE, "one of bbr|cubic|fixed", 0, 0, \
 	  "congestion control") \
-	S(CIPHER, "cipher", "aes-256-gcm", CHOICE, "one of aes-256-gcm|chacha20-poly1305|none", 0, 0, \
+	S(CIPHER, "cipher", "aes-256-gcm", CHOICE, \
+	  "one of aes-256-gcm|chacha20-poly1305|none", 0, 0, \
 	  "encryption") \
 	S(THREADS, "threads", "1", NUMBER, "number", 1, 16, \
 	  "network threads") \
@@ -109,7 +111,7 @@ const struct rmdt_setting *rmdt_settings(size_t *n)
 	return settings;
 }
 
-/* ---- one value ------------------------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------- */
 
 static int fault(char *err, const char *text, const char *reason)
 {
@@ -162,7 +164,9 @@ static int parse_number(const char *text, uint64_t *number, char *err)
 
 static int parse_flag(const char *text, uint64_t *number, char *err)
 {
-	static const char *const words[][2] = { { "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" } };
+	static const char *const words[][2] = {
+		{ "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" }
+	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		for (unsigned j = 0; j < 2; j++) {
@@ -261,14 +265,15 @@ static int parse(enum id id, const char *text, uint64_t *number, char *err)
 	}
 	if (ret < 0)
 		return -EINVAL;
-	if (rules[id].most > 0 && !(found == 0 && (rules[id].kind == MTU || rules[id].kind == RATE)))
+	if (rules[id].most > 0 &&
+	    !(found == 0 && (rules[id].kind == MTU || rules[id].kind == RATE)))
 		ret = check_range(id, text, found, err);
 	if (ret == 0)
 		*number = found;
 	return ret;
 }
 
-/* ---- the object ------------------------------------------------------------------------------------------------ */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 static void value_clear(struct value *value)
 {
@@ -376,7 +381,8 @@ static int set(struct rmdt_config *cfg, enum id id, const char *text, const char
 	return ret;
 }
 
-int rmdt_config_set(struct rmdt_config *cfg, const char *key, const char *value, const char *origin, char *err)
+int rmdt_config_set(struct rmdt_config *cfg, const char *key, const char *value, const char *origin,
+		    char *err)
 {
 	char why[RMDT_ERROR_BYTES];
 	enum id id;
@@ -419,7 +425,7 @@ int rmdt_config_number(const struct rmdt_config *cfg, const char *key, uint64_t 
 	return 0;
 }
 
-/* ---- sources --------------------------------------------------------------------------------------------------- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 /* One file being read. */
 struct file {
@@ -444,8 +450,8 @@ static int file_section(void *ctx, const char *section, char *err)
 		if (strcmp(section, sections[i]) == 0)
 			return 0;
 	}
-	snprintf(err, RMDT_ERROR_BYTES, "%s: [%.60s]: no such section; [pipeclone] is the one", path_tail(file->path),
-		 section);
+	snprintf(err, RMDT_ERROR_BYTES, "%s: [%.60s]: no such section; [pipeclone] is the one",
+		 path_tail(file->path), section);
 	return -EINVAL;
 }
 
@@ -456,27 +462,32 @@ static int file_entry(void *ctx, const char *section, const char *key, const cha
 	enum id id;
 	int ret;
 
-	snprintf(place, sizeof(place), section[0] != '\0' ? "%s: [%s]" : "%s:", file->path, section);
+	snprintf(place, sizeof(place), section[0] != '\0' ? "%s: [%s]" : "%s:", file->path,
+		 section);
 	if (!find(key, &id)) {
-		snprintf(err, RMDT_ERROR_BYTES, "%.120s %.40s = \"%.60s\": no such key", path_tail(place), key, value);
+		snprintf(err, RMDT_ERROR_BYTES, "%.120s %.40s = \"%.60s\": no such key",
+			 path_tail(place), key, value);
 		return -EINVAL;
 	}
 	if (file->seen[id]) {
-		snprintf(err, RMDT_ERROR_BYTES, "%.120s %.40s = \"%.60s\": the key stands twice", path_tail(place),
-			 key, value);
+		snprintf(err, RMDT_ERROR_BYTES, "%.120s %.40s = \"%.60s\": the key stands twice",
+			 path_tail(place), key, value);
 		return -EINVAL;
 	}
 	file->seen[id] = true;
 	ret = set(file->cfg, id, value, place, why);
 	if (ret < 0)
-		snprintf(err, RMDT_ERROR_BYTES, "%.120s %.20s = %.110s", path_tail(place), settings[id].key, why);
+		snprintf(err, RMDT_ERROR_BYTES, "%.120s %.20s = %.110s", path_tail(place),
+			 settings[id].key, why);
 	return ret;
 }
 
 int rmdt_config_load_file(struct rmdt_config *cfg, const char *path, char *err)
 {
 	struct file file = { .cfg = cfg, .path = path };
-	struct rmdt_ini_reader reader = { .section = file_section, .entry = file_entry, .ctx = &file };
+	struct rmdt_ini_reader reader = { .section = file_section,
+					  .entry = file_entry,
+					  .ctx = &file };
 
 	return rmdt_ini_read(path, &reader, err);
 }
@@ -522,7 +533,7 @@ int rmdt_config_load_defaults(struct rmdt_config *cfg, char *err)
 	return ret == 0 ? load_environment(cfg, err) : ret;
 }
 
-/* ---- typed ----------------------------------------------------------------------------------------------------- */
+/* ---- typed ----------------------------------------------------------------------------------- */
 
 static uint64_t number_of(const struct rmdt_config *cfg, enum id id)
 {

@@ -18,7 +18,10 @@
 /* iniparser refuses longer lines, so no name can be longer. */
 #define LINE_BYTES 1024
 
-/* iniparser's callback has no context argument. Cleared before each load; keeps the first complaint. */
+/*
+ * iniparser's callback has no context argument. Cleared before each load; keeps the first
+ * complaint.
+ */
 static _Thread_local char complaint[RMDT_ERROR_BYTES];
 
 static int note_complaint(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -94,8 +97,8 @@ static void line_read(struct line *line, char *text)
 }
 
 /*
- * iniparser keeps the last of two equal keys without a word, so the names are collected here first. A second dictionary
- * serves as the set of names; a file is small.
+ * iniparser keeps the last of two equal keys without a word, so the names are collected here first.
+ * A second dictionary serves as the set of names; a file is small.
  */
 static int check_duplicates(const char *path, char *err)
 {
@@ -115,7 +118,8 @@ static int check_duplicates(const char *path, char *err)
 		if (line.name[0] == '\0')
 			continue;
 		if (dictionary_get(seen, line.name, NULL) != NULL) {
-			snprintf(err, RMDT_ERROR_BYTES, "%.120s: %s%.40s%s\"%.40s\": the key stands twice", path,
+			snprintf(err, RMDT_ERROR_BYTES,
+				 "%.120s: %s%.40s%s\"%.40s\": the key stands twice", path,
 				 line.section[0] != '\0' ? "[" : "", line.section,
 				 line.section[0] != '\0' ? "] " : "", strrchr(line.name, ':') + 1);
 			ret = -EINVAL;
@@ -130,7 +134,8 @@ static int check_duplicates(const char *path, char *err)
 	return ret;
 }
 
-static int deliver(const struct rmdt_ini_reader *reader, const char *name, const char *value, char *err)
+static int deliver(const struct rmdt_ini_reader *reader, const char *name, const char *value,
+		   char *err)
 {
 	char section[LINE_BYTES];
 	const char *colon = strchr(name, ':');

@@ -28,7 +28,8 @@ int rmdt_parse_duration(const char *text, uint64_t *us, char *err)
 	return rmdt_units_parse_duration(text, us, err, RMDT_ERROR_BYTES) < 0 ? -EINVAL : 0;
 }
 
-int rmdt_parse_endpoint(const char *text, uint16_t default_port, struct rmdt_endpoint *ep, char *err)
+int rmdt_parse_endpoint(const char *text, uint16_t default_port, struct rmdt_endpoint *ep,
+			char *err)
 {
 	return rmdt_endpoint_parse(text, 0, default_port, ep, err, RMDT_ERROR_BYTES);
 }

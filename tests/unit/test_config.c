@@ -89,10 +89,12 @@ static void test_table_is_consistent(void **state)
 	(void)state;
 	assert_true(n >= 20);
 	for (size_t i = 0; i < n; i++) {
-		assert_string_equal(rmdt_config_get(cfg, settings[i].key, &origin), settings[i].value);
+		assert_string_equal(rmdt_config_get(cfg, settings[i].key, &origin),
+				    settings[i].value);
 		assert_string_equal(origin, "built-in");
 		assert_true(strlen(settings[i].help) > 0 && strlen(settings[i].kind) > 0);
-		assert_int_equal(rmdt_config_set(cfg, settings[i].key, settings[i].value, "x", err), 0);
+		assert_int_equal(rmdt_config_set(cfg, settings[i].key, settings[i].value, "x", err),
+				 0);
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(settings[i].key, settings[j].key);
 	}
@@ -167,7 +169,8 @@ static void test_wrong_values(void **state)
 		const char *before = rmdt_config_get(cfg, rows[i].key, NULL);
 		char err[RMDT_ERROR_BYTES] = "";
 
-		assert_int_equal(rmdt_config_set(cfg, rows[i].key, rows[i].value, "--it", err), -EINVAL);
+		assert_int_equal(rmdt_config_set(cfg, rows[i].key, rows[i].value, "--it", err),
+				 -EINVAL);
 		assert_contains(err, "--it ");
 		assert_contains(err, rows[i].value);
 		assert_contains(err, rows[i].reason);
@@ -220,14 +223,16 @@ static void test_wrong_files(void **state)
 	} rows[] = {
 		{ "[pipeclone]\nbufer = 1M\n", { "[pipeclone]", "bufer", "no such key" } },
 		{ "bufer = 1M\n", { "bufer", "\"1M\"", "no such key" } },
-		{ "[pipeclone]\nmtu = 99\n", { "[pipeclone]", "mtu = \"99\"", "must be from 1280" } },
+		{ "[pipeclone]\nmtu = 99\n",
+		  { "[pipeclone]", "mtu = \"99\"", "must be from 1280" } },
 		{ "mtu = 99\n", { ": mtu = \"99\"", "must be from 1280", "99" } },
 		{ "[pipeclone]\nmtu =\n", { "[pipeclone]", "mtu = \"\"", "a number is wanted" } },
 		{ "[tunnel]\nmtu = 1500\n", { "[tunnel]", "no such section", "" } },
 		{ "[tunnel]\n", { "[tunnel]", "no such section", "" } },
 		{ "[pipeclone]\nmtu = 1500\nmtu = 1500\n", { "[pipeclone]", "\"mtu\"", "twice" } },
 		{ "mtu = 1500\n[pipeclone]\nmtu = 1500\n", { "mtu", "1500", "twice" } },
-		{ "[pipeclone]\ndead-after = 5s\ndead_after = 5s\n", { "[pipeclone]", "dead", "twice" } },
+		{ "[pipeclone]\ndead-after = 5s\ndead_after = 5s\n",
+		  { "[pipeclone]", "dead", "twice" } },
 		{ "[pipeclone]\nMTU = 1500\nmtu = 1500\n", { "[pipeclone]", "mtu", "twice" } },
 		{ "[pipeclone\nmtu = 1500\n", { "not an ini file", "", "" } },
 		{ "this is prose\n", { "not an ini file", "", "" } },

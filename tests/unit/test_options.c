@@ -45,7 +45,8 @@ static void check(char **argv, const struct want *wants, size_t n)
 		if (wants[i].name == NULL)
 			assert_true(match.option == NULL && match.setting == NULL);
 		else
-			assert_string_equal(match.option != NULL ? match.option->name : match.setting->key,
+			assert_string_equal(match.option != NULL ? match.option->name :
+								   match.setting->key,
 					    wants[i].name);
 		if (wants[i].value == NULL)
 			assert_null(match.value);
@@ -58,7 +59,8 @@ static void check(char **argv, const struct want *wants, size_t n)
 	assert_int_equal(options_next(&options, &match, err), 0);
 }
 
-#define CHECK(wants, ...) check((char *[]){ __VA_ARGS__, NULL }, wants, sizeof(wants) / sizeof(wants[0]))
+#define CHECK(wants, ...) \
+	check((char *[]){ __VA_ARGS__, NULL }, wants, sizeof(wants) / sizeof(wants[0]))
 
 static void test_letters(void **state)
 {
@@ -79,12 +81,14 @@ static void test_letters(void **state)
 static void test_long_options(void **state)
 {
 	static const struct want wants[] = {
-		{ "send", "h", "--send" }, { "quiet", NULL, "--quiet" }, { "listen", "", "--listen" },
-		{ "mtu", "1500", "--mtu" }, { "rate", "1G", "--rate" }, { "listen", NULL, "--listen" },
+		{ "send", "h", "--send" },    { "quiet", NULL, "--quiet" },
+		{ "listen", "", "--listen" }, { "mtu", "1500", "--mtu" },
+		{ "rate", "1G", "--rate" },   { "listen", NULL, "--listen" },
 	};
 
 	(void)state;
-	CHECK(wants, "--send", "h", "--quiet", "--listen=", "--mtu", "1500", "--rate=1G", "--listen");
+	CHECK(wants, "--send", "h", "--quiet", "--listen=", "--mtu", "1500", "--rate=1G",
+	      "--listen");
 }
 
 static void test_flags_among_settings(void **state)
@@ -100,7 +104,9 @@ static void test_flags_among_settings(void **state)
 
 static void test_operands(void **state)
 {
-	static const struct want wants[] = { { NULL, "a", "" }, { NULL, "-", "" }, { NULL, "-k", "" }, { NULL, "--", "" } };
+	static const struct want wants[] = {
+		{ NULL, "a", "" }, { NULL, "-", "" }, { NULL, "-k", "" }, { NULL, "--", "" }
+	};
 	static const struct want value[] = { { "send", "-k", "-s" } };
 
 	(void)state;

@@ -11,9 +11,17 @@
 #include "cli/text.h"
 
 static const struct report_remote good = {
-	.name = "host1:2312", .address = "10.0.0.1:2312", .fingerprint = "SHA256:abc", .fate = REPORT_COMPLETE,
-	.bytes = 1073741824, .time_us = 3210000, .rtt_us = 200, .packets_sent = 10000, .packets_lost = 25,
-	.repaired_bytes = 35000, .chunk_bytes = 1073776824,
+	.name = "host1:2312",
+	.address = "10.0.0.1:2312",
+	.fingerprint = "SHA256:abc",
+	.fate = REPORT_COMPLETE,
+	.bytes = 1073741824,
+	.time_us = 3210000,
+	.rtt_us = 200,
+	.packets_sent = 10000,
+	.packets_lost = 25,
+	.repaired_bytes = 35000,
+	.chunk_bytes = 1073776824,
 };
 
 static void assert_contains(const char *text, const char *part)
@@ -58,20 +66,24 @@ static void test_receiver_lines(void **state)
 	char line[REPORT_LINE_BYTES];
 
 	(void)state;
-	assert_string_equal(report_receiver_line(&remote, line),
-			    "host1:2312 (10.0.0.1:2312): complete, 1,073,741,824 bytes in 3.21 s, 2.68 Gbit/s, "
-			    "rtt 0.2 ms, loss 0.25 %, repaired 35,000");
+	assert_string_equal(
+		report_receiver_line(&remote, line),
+		"host1:2312 (10.0.0.1:2312): complete, 1,073,741,824 bytes in 3.21 s, 2.68 Gbit/s, "
+		"rtt 0.2 ms, loss 0.25 %, repaired 35,000");
 	remote.fate = REPORT_LOST;
 	remote.code = RMDT_CODE_TIMEOUT;
 	remote.bytes = 123;
 	snprintf(remote.reason, sizeof(remote.reason), "no word for 30 s");
-	assert_string_equal(report_receiver_line(&remote, line),
-			    "host1:2312 (10.0.0.1:2312): LOST: no word for 30 s, after 123 bytes in 3.21 s, 304 bit/s");
+	assert_string_equal(
+		report_receiver_line(&remote, line),
+		"host1:2312 (10.0.0.1:2312): LOST: no word for 30 s, "
+			    "after 123 bytes in 3.21 s, 304 bit/s");
 	remote.reason[0] = '\0';
 	assert_contains(report_receiver_line(&remote, line), rmdt_code_text(RMDT_CODE_TIMEOUT));
 	remote.fate = REPORT_PENDING;
 	remote.address[0] = '\0';
-	assert_contains(report_receiver_line(&remote, line), "host1:2312: NOT COMPLETE: interrupted after 123 bytes");
+	assert_contains(report_receiver_line(&remote, line),
+			"host1:2312: NOT COMPLETE: interrupted after 123 bytes");
 }
 
 static void test_sender_lines(void **state)
@@ -80,11 +92,14 @@ static void test_sender_lines(void **state)
 	char line[REPORT_LINE_BYTES];
 
 	(void)state;
-	assert_string_equal(report_sender_line(&remote, line),
-			    "from host1:2312 (10.0.0.1:2312): complete, 1,073,741,824 bytes in 3.21 s, 2.68 Gbit/s");
+	assert_string_equal(
+		report_sender_line(&remote, line),
+		"from host1:2312 (10.0.0.1:2312): complete, "
+			    "1,073,741,824 bytes in 3.21 s, 2.68 Gbit/s");
 	remote.fate = REPORT_LOST;
 	snprintf(remote.reason, sizeof(remote.reason), "sender\a gone");
-	assert_contains(report_sender_line(&remote, line), "BROKEN: sender? gone, after 1,073,741,824 bytes");
+	assert_contains(report_sender_line(&remote, line),
+			"BROKEN: sender? gone, after 1,073,741,824 bytes");
 	assert_contains(line, "the stream is NOT complete");
 	remote.fate = REPORT_PENDING;
 	assert_contains(report_sender_line(&remote, line), "BROKEN: interrupted, after");
@@ -107,7 +122,12 @@ static void test_json(void **state)
 {
 	struct report_remote remotes[2] = { good, good };
 	struct report report = {
-		.sending = true, .exit_status = 1, .bytes = 77, .time_us = 1500001, .remotes = remotes, .n = 2,
+		.sending = true,
+		.exit_status = 1,
+		.bytes = 77,
+		.time_us = 1500001,
+		.remotes = remotes,
+		.n = 2,
 		.error = "a \"quoted\\\" text\n",
 	};
 	char *text;
@@ -122,7 +142,8 @@ static void test_json(void **state)
 	assert_contains(text, "\"error\":\"a \\\"quoted\\\\\\\" text\\u000a\"");
 	assert_contains(text, "\"seconds\":1.500001");
 	assert_contains(text, "\"receivers\":[{");
-	assert_contains(text, "\"result\":\"complete\",\"code\":0,\"reason\":\"\",\"bytes\":1073741824,");
+	assert_contains(text,
+			"\"result\":\"complete\",\"code\":0,\"reason\":\"\",\"bytes\":1073741824,");
 	assert_contains(text, "\"result\":\"lost\",\"code\":11,\"reason\":\"");
 	assert_contains(text, "]}\n");
 	free(text);
@@ -138,7 +159,10 @@ static void test_rows(void **state)
 {
 	struct report_remote remote = good;
 	struct progress_row row = {
-		.remote = &remote, .rate_bytes_per_s = 335000000, .lag_bytes = 1200000, .eta_us = 12000000,
+		.remote = &remote,
+		.rate_bytes_per_s = 335000000,
+		.lag_bytes = 1200000,
+		.eta_us = 12000000,
 		.note = "cwnd",
 	};
 	char buf[PROGRESS_ROW_BYTES];
@@ -165,7 +189,8 @@ static void test_rows(void **state)
 	assert_contains(progress_format_row(&row, 80, buf), "complete in 3.21 s");
 	remote.fate = REPORT_LOST;
 	snprintf(remote.reason, sizeof(remote.reason), "output: No space left on device");
-	assert_contains(progress_format_row(&row, 80, buf), "LOST: output: No space left on device");
+	assert_contains(progress_format_row(&row, 80, buf),
+			"LOST: output: No space left on device");
 	assert_int_equal(strlen(progress_format_row(&row, 30, buf)), 30);
 }
 
