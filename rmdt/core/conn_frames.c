@@ -343,7 +343,8 @@ static bool hear_rekey(struct hearing *h)
 		if (c->answer_generation != offer.generation)
 			c->counters.rekeys++;
 		c->answer_generation = offer.generation;
-		c->due &= ~(uint32_t)CDUE_REKEY;
+		if (!rmdt_keys_rekey_pending(c->keys))	/* ours gave way to the peer's */
+			c->due &= ~(uint32_t)CDUE_REKEY;
 		rmdt_conn_due(c, CDUE_REKEY_ANSWER);
 	}
 	return err != -EPROTO && err != -EBADMSG;
