@@ -130,7 +130,7 @@ expect received 9300 9700
 what="UDP super-packets"
 for to in "$(lab_ip b)" "$(lab_ip6 b)"; do
 	serve -q
-	lab_path 'a>b' loss=5% rate=100M queue=1s
+	lab_path 'a>b' loss=5% rate=2G queue=1s
 	ping_b -n 10000 -i 0.05 -s 1400 -g 40 -o
 	lab_path 'a>b' perfect
 	wait_for "[[ \$(lab_stats flying) == 0 ]]"
