@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void rmdt_log(const struct rmdt_log *log, enum rmdt_log_level level, const char *format, ...)
+{
+	char line[RMDT_LOG_LINE_BYTES];
+	va_list ap;
+
+	if (!log->write || (int)level > log->level)
+		return;
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	log->write(log->ctx, (int)level, line);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An out-flow: the send buffer that its members share, and the policy over them. All fields but the constant ones are
+ * under its lock, which is held for positions and spans, never while bytes are copied.
+ *
+ * References: the application's handle, one per living branch, the task while queued, the notice while queued.
+ */
+#ifndef RMDT_IO_OUT_H
+#define RMDT_IO_OUT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/conn.h"
+#include "core/fanout.h"
+#include "core/policy.h"
+#include "core/sendbuf.h"
+#include "io/alarms.h"
+#include "io/branch.h"
+#include "io/engine.h"
+#include "io/events.h"
+#include "io/task.h"
+#include "io/wait.h"
+#include "rmdt.h"
+
+struct rmdt_thread;
+
+enum rmdt_out_ask {
+	RMDT_OUT_TIMER = 1,		/* judge_us changed: set the alarm */
+};
+
+/* A placement whose spans are committed one by one; the send buffer takes it back as a whole. */
+struct rmdt_placed {
+	uint64_t off, end;
+	uint64_t missing;		/* bytes not committed yet */
+};
+
+struct rmdt_out {
+	/* Constant. */
+	struct rmdt_engine *engine;
+	struct rmdt_thread *home;	/* of its alarm */
+	void *user;
+	struct rmdt_open open;		/* reply_to is set per branch */
+	struct rmdt_peer *reply_peer;	/* with a reference; whose in-flow it answers; NULL */
+	uint32_t reply_to;		/* that flow's id + 1 */
+	uint64_t rate;			/* cap per member */
+	uint64_t cap_bytes;		/* most that the buffer may hold */
+	bool hold;
+
+	_Atomic unsigned refs;
+	_Atomic bool given_back;	/* the application's handle is gone */
+	struct rmdt_task task;
+	struct rmdt_notice notice;
+	struct rmdt_listed listed;	/* of engine->outs */
+
+	pthread_mutex_t lock;		/* after the engine's, before a peer's */
+	struct rmdt_sendbuf *buf;
+	struct rmdt_fanout fanout;
+	struct rmdt_fanout_member *members;	/* n_slots of them, side by side with branches */
+	struct rmdt_branch **branches;
+	size_t n_slots, cap_slots;
+	uint32_t n_joined, n_confirmed, n_lost;
+
+	struct rmdt_waiters room;	/* in order: the first takes what comes free, lest a large wish starve */
+	struct rmdt_waiters settled;	/* rmdt_out_wait */
+	uint64_t need_bytes;		/* what the first in `room` waits for */
+	bool room_wanted;		/* a call returned -EAGAIN: tell with OUT_ROOM */
+	struct rmdt_placed placed[RMDT_SENDBUF_PLACEMENTS];
+	unsigned n_placed;
+	bool finishing;			/* rmdt_out_finish was called */
+	bool reset;			/* rmdt_out_reset or _free */
+	uint64_t judge_us;		/* when the policy wants to be asked again; RMDT_ALARM_NEVER */
+	uint64_t alarm_us;		/* what the alarm is set for, or will be */
+
+	struct rmdt_alarm alarm;	/* home's alone */
+};
+
+void rmdt_out_hold(struct rmdt_out *out);
+void rmdt_out_drop(struct rmdt_out *out);
+
+/*
+ * With the lock held. Asks the policy with positions as they are now: releases what may go, sends away whom it names, wakes
+ * who waited for that.
+ */
+void rmdt_out_judge(struct rmdt_out *out);
+/* With the lock held: a branch has ended and let go of the buffer. */
+void rmdt_out_on_end(struct rmdt_out *out, struct rmdt_branch *branch);
+/* With the lock held: the branch is to go. */
+void rmdt_out_send_away(struct rmdt_out *out, size_t slot, unsigned code, const char *reason);
+
+#endif

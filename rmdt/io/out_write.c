@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer's side of an out-flow. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "io/out.h"
+
+/* The pool serves many flows; nobody tells this one when another gave blocks back, so it looks again after a while. */
+#define POOL_RETRY_US 10000
+
+/* What one caller wants of the buffer: called with the lock held, -EAGAIN or -ENOBUFS while there is no room. */
+struct wish {
+	size_t bytes;
+	int (*try)(struct rmdt_out *out, const struct wish *wish);
+	struct rmdt_span *span;
+};
+
+static int try_reserve(struct rmdt_out *out, const struct wish *wish)
+{
+	return rmdt_sendbuf_reserve(out->buf, wish->bytes, wish->span);
+}
+
+static int try_credit(struct rmdt_out *out, const struct wish *wish)
+{
+	return rmdt_sendbuf_take_credit(out->buf, wish->bytes);
+}
+
+static bool is_room_error(int rc)
+{
+	return rc == -EAGAIN || rc == -ENOBUFS || rc == -EBUSY;
+}
+
+static int attempt(struct rmdt_out *out, const struct wish *wish)
+{
+	int rc;
+
+	if (out->reset || out->finishing)
+		return -EPIPE;
+	rc = wish->try(out, wish);
+	if (!is_room_error(rc))
+		return rc;
+	/* The policy may make room for a writer that waits for it. */
+	out->need_bytes = rc == -ENOBUFS ? RMDT_BLOCK_BYTES : wish->bytes;
+	rmdt_out_judge(out);
+	return wish->try(out, wish);
+}
+
+static int sleep_for_room(struct rmdt_out *out, struct rmdt_waiter *me, const struct rmdt_patience *patience, int why)
+{
+	struct rmdt_patience soon = *patience;
+	int rc;
+
+	if (why != -ENOBUFS)
+		return rmdt_waiter_sleep(me, &out->lock, patience);
+	rmdt_patience_init(&soon, POOL_RETRY_US / 1000, patience->cancel);
+	if (patience->deadline_us < soon.deadline_us)
+		return rmdt_waiter_sleep(me, &out->lock, patience);
+	rc = rmdt_waiter_sleep(me, &out->lock, &soon);
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+/* With the lock held. In order of arrival: only the first of those who wait tries. */
+static int wait_for_room(struct rmdt_out *out, const struct wish *wish, const struct rmdt_patience *patience)
+{
+	struct rmdt_waiter me;
+	int rc = 0, tried = -EAGAIN;
+
+	rmdt_waiters_enter(&out->room, &me);
+	for (;;) {
+		if (out->room.first == &me || out->reset || out->finishing) {
+			tried = attempt(out, wish);
+			if (!is_room_error(tried))
+				break;
+		}
+		rc = sleep_for_room(out, &me, patience, tried);
+		if (rc)
+			break;
+	}
+	rmdt_waiters_leave(&out->room, &me);
+	out->need_bytes = 0;
+	rmdt_waiters_wake_first(&out->room);
+	return rc ? rc : tried;
+}
+
+static int fulfil(struct rmdt_out *out, const struct wish *wish, int timeout_ms, struct rmdt_cancel *cancel)
+{
+	struct rmdt_patience patience;
+	int rc;
+
+	pthread_mutex_lock(&out->lock);
+	rc = out->room.first ? -EAGAIN : attempt(out, wish);
+	if (is_room_error(rc) && timeout_ms == 0) {
+		out->room_wanted = true;
+		rc = -EAGAIN;
+	} else if (is_room_error(rc)) {
+		rmdt_patience_init(&patience, timeout_ms, cancel);
+		rc = wait_for_room(out, wish, &patience);
+	}
+	if (!out->room.first)
+		out->need_bytes = 0;
+	pthread_mutex_unlock(&out->lock);
+	return rc;
+}
+
+/* ---- reserve and commit ---- */
+
+int rmdt_out_reserve(struct rmdt_out *out, size_t want, struct rmdt_span *span, int timeout_ms,
+		     struct rmdt_cancel *cancel)
+{
+	struct wish wish = { .bytes = want, .try = try_reserve, .span = span };
+
+	if (want == 0)
+		return -EINVAL;
+	return fulfil(out, &wish, timeout_ms, cancel);
+}
+
+/* With the lock held: the members' threads look at the buffer. */
+static void kick(struct rmdt_out *out)
+{
+	for (size_t i = 0; i < out->n_slots; i++) {
+		if (out->members[i].state == RMDT_FANOUT_LIVE && out->branches[i]->flow)
+			rmdt_branch_post(out->branches[i], RMDT_BRANCH_KICK);
+	}
+}
+
+static struct rmdt_placed *find_placed(struct rmdt_out *out, uint64_t off)
+{
+	for (unsigned i = 0; i < out->n_placed; i++) {
+		if (off >= out->placed[i].off && off < out->placed[i].end)
+			return &out->placed[i];
+	}
+	return NULL;
+}
+
+/* A span of a placement: the placement is committed with its last span. */
+static int commit_placed(struct rmdt_out *out, struct rmdt_placed *p, const struct rmdt_span *span, size_t used)
+{
+	int rc;
+
+	if (used != span->len || used > p->missing)
+		return -EINVAL;
+	p->missing -= used;
+	if (p->missing)
+		return 0;
+	rc = rmdt_sendbuf_commit(out->buf, p->off, (size_t)(p->end - p->off));
+	*p = out->placed[--out->n_placed];
+	return rc;
+}
+
+/* The end that was asked for comes when nobody is filling any more. */
+static void finish_if_due(struct rmdt_out *out)
+{
+	if (out->finishing)
+		(void)rmdt_sendbuf_finish(out->buf);
+}
+
+int rmdt_out_commit(struct rmdt_out *out, const struct rmdt_span *span, size_t used)
+{
+	struct rmdt_placed *placed;
+	uint64_t head;
+	int rc;
+
+	pthread_mutex_lock(&out->lock);
+	head = rmdt_sendbuf_head(out->buf);
+	placed = find_placed(out, span->off);
+	if (placed)
+		rc = commit_placed(out, placed, span, used);
+	else
+		rc = rmdt_sendbuf_commit(out->buf, span->off, used);
+	if (!rc) {
+		finish_if_due(out);
+		if (rmdt_sendbuf_head(out->buf) != head || out->finishing)
+			kick(out);
+		if (used < span->len)
+			rmdt_waiters_wake_first(&out->room);
+	}
+	pthread_mutex_unlock(&out->lock);
+	return rc;
+}
+
+ssize_t rmdt_out_write(struct rmdt_out *out, const void *data, size_t len, int timeout_ms, struct rmdt_cancel *cancel)
+{
+	struct rmdt_patience patience;
+	const uint8_t *from = data;
+	size_t done = 0;
+
+	rmdt_patience_init(&patience, timeout_ms, cancel);
+	while (done < len) {
+		struct rmdt_span span;
+		int rc = rmdt_out_reserve(out, len - done, &span, rmdt_patience_left_ms(&patience), cancel);
+
+		if (rc == -EAGAIN && !patience.none)
+			rc = -ETIMEDOUT;
+		if (rc)
+			return done ? (ssize_t)done : rc;
+		memcpy(span.ptr, from + done, span.len);
+		rc = rmdt_out_commit(out, &span, span.len);
+		if (rc)
+			return rc;
+		done += span.len;
+	}
+	return (ssize_t)done;
+}
+
+/* ---- credit ---- */
+
+int rmdt_out_take_credit(struct rmdt_out *out, size_t len, int timeout_ms, struct rmdt_cancel *cancel)
+{
+	struct wish wish = { .bytes = len, .try = try_credit };
+
+	return fulfil(out, &wish, timeout_ms, cancel);
+}
+
+void rmdt_out_return_credit(struct rmdt_out *out, size_t len)
+{
+	uint64_t held;
+
+	pthread_mutex_lock(&out->lock);
+	/* The end of the stream has voided all credit; those who hold some need not know. */
+	held = rmdt_sendbuf_credit(out->buf);
+	if (!rmdt_sendbuf_final(out->buf, NULL) && len)
+		rmdt_sendbuf_give_back(out->buf, len < held ? len : held);
+	rmdt_waiters_wake_first(&out->room);
+	pthread_mutex_unlock(&out->lock);
+}
+
+int rmdt_out_place(struct rmdt_out *out, size_t len, struct rmdt_span *spans, int max)
+{
+	size_t n = 0;
+	int rc;
+
+	if (len == 0 || max <= 0)
+		return -EINVAL;
+	pthread_mutex_lock(&out->lock);
+	if (out->reset || out->finishing)
+		rc = -EPIPE;
+	else if (len > rmdt_sendbuf_credit(out->buf))
+		rc = -ENOSPC;
+	else if (out->n_placed >= RMDT_SENDBUF_PLACEMENTS)
+		rc = -EBUSY;
+	else
+		rc = rmdt_sendbuf_place(out->buf, len, spans, (size_t)max, &n);
+	if (rc == -EINVAL)
+		rc = -E2BIG;
+	if (!rc) {
+		out->placed[out->n_placed++] = (struct rmdt_placed){ spans[0].off, spans[0].off + len, len };
+		rc = (int)n;
+	}
+	pthread_mutex_unlock(&out->lock);
+	return rc;
+}
+
+/* ---- the end ---- */
+
+int rmdt_out_finish(struct rmdt_out *out)
+{
+	pthread_mutex_lock(&out->lock);
+	out->finishing = true;
+	finish_if_due(out);
+	kick(out);
+	rmdt_out_judge(out);
+	rmdt_waiters_wake_all(&out->room);
+	pthread_mutex_unlock(&out->lock);
+	return 0;
+}

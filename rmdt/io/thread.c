@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/thread.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "core/packet.h"
+#include "io/address.h"
+#include "io/clock.h"
+#include "io/engine.h"
+#include "io/link.h"
+#include "io/peer.h"
+
+/* Events given to the handler in one round. */
+#define EVENTS_PER_ROUND	256
+/* A thread that always has something to do asks the loop for descriptors only now and then. */
+#define POLL_EVERY_ROUNDS	16
+
+/* ---- the loop's watchers only note what happened; the round does it ---- */
+
+static void on_socket(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct rmdt_thread *t = w->data;
+
+	(void)loop;
+	if (revents & EV_READ)
+		t->readable = true;
+	if (revents & EV_WRITE)
+		t->blocked = false;
+}
+
+static void on_timer(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct rmdt_thread *t = w->data;
+	uint64_t count;
+
+	(void)loop;
+	(void)revents;
+	(void)!read(t->timer_fd, &count, sizeof(count));
+	t->timer_us = RMDT_ALARM_NEVER;
+}
+
+static void on_mail(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct rmdt_thread *t = w->data;
+
+	(void)loop;
+	(void)revents;
+	rmdt_mailbox_clear(&t->mailbox);
+}
+
+static void watch_socket(struct rmdt_thread *t, bool writable)
+{
+	int events = EV_READ | (writable ? EV_WRITE : 0);
+
+	if ((t->on_socket.events & (EV_READ | EV_WRITE)) == events)
+		return;
+	ev_io_stop(t->loop, &t->on_socket);
+	ev_io_set(&t->on_socket, t->udp.fd, events);
+	ev_io_start(t->loop, &t->on_socket);
+}
+
+/* ---- receiving ---- */
+
+static void receive_packet(struct rmdt_thread *t, uint8_t *buf, size_t len, unsigned ecn, const struct rmdt_addr *from)
+{
+	struct rmdt_link *link = NULL;
+	uint64_t cid;
+
+	if (rmdt_packet_form(buf, len, &cid) != RMDT_FORM_BAD)
+		link = rmdt_table_find(&t->by_cid, cid);
+	if (!link) {
+		rmdt_listener_receive(t, buf, len, ecn, from);
+		return;
+	}
+	rmdt_conn_receive(link->conn, t->now_us, buf, len, ecn, from);
+	rmdt_link_touch(link);
+}
+
+static void hand_over(struct rmdt_thread *to, const uint8_t *buf, size_t len, unsigned ecn,
+		      const struct rmdt_addr *from)
+{
+	if (rmdt_parcels_add(&to->parcels, buf, len, ecn, from))
+		rmdt_mailbox_poke(&to->mailbox);
+}
+
+/* True: it went to the thread that it belongs to. A hint has no id that tells whose it is, so all get it. */
+static bool was_handed_over(struct rmdt_thread *t, uint8_t *buf, size_t len, unsigned ecn, const struct rmdt_addr *from)
+{
+	struct rmdt_engine *e = t->engine;
+	uint64_t cid;
+	unsigned owner;
+
+	if (rmdt_packet_form(buf, len, &cid) == RMDT_FORM_BAD)
+		return false;
+	owner = (unsigned)(cid >> 56);
+	if (owner == t->index + 1 || owner > e->n_threads)
+		return false;
+	if (owner > 0) {
+		hand_over(&e->threads[owner - 1], buf, len, ecn, from);
+		return true;
+	}
+	if ((buf[0] & 0x3f) == RMDT_HS_UNKNOWN) {
+		for (unsigned i = 0; i < e->n_threads; i++) {
+			if (i != t->index)
+				hand_over(&e->threads[i], buf, len, ecn, from);
+		}
+	}
+	return false;
+}
+
+static void receive_train(struct rmdt_thread *t, size_t i)
+{
+	uint8_t *buf = t->inbox.got[i].buf;
+	size_t left = t->inbox.got[i].len, segment = t->inbox.got[i].segment;
+	unsigned ecn = t->inbox.got[i].ecn;
+	const struct rmdt_addr *from = &t->inbox.got[i].from;
+
+	rmdt_count(&t->engine->counters.bytes_in, left);
+	rmdt_count(&t->engine->counters.datagrams_in, (left + segment - 1) / segment);
+	while (left) {
+		size_t len = left < segment ? left : segment;
+
+		if (t->engine->n_threads == 1 || !was_handed_over(t, buf, len, ecn, from))
+			receive_packet(t, buf, len, ecn, from);
+		buf += len;
+		left -= len;
+	}
+}
+
+static void pull_dirty(struct rmdt_thread *t)
+{
+	for (struct rmdt_link *link = t->dirty_first; link; link = link->next_dirty)
+		rmdt_link_pull(link);
+}
+
+static void receive(struct rmdt_thread *t)
+{
+	for (unsigned n = 0; t->readable && n < RMDT_THREAD_READS; n++) {
+		size_t got = rmdt_udp_receive(&t->udp, &t->inbox);
+
+		for (size_t i = 0; i < got; i++)
+			receive_train(t, i);
+		t->readable = got == RMDT_INBOX_BUFFERS;
+		pull_dirty(t);
+	}
+}
+
+static void receive_parcels(struct rmdt_thread *t)
+{
+	struct rmdt_parcel *parcel;
+
+	if (t->engine->n_threads == 1)
+		return;
+	parcel = rmdt_parcels_take(&t->parcels);
+	while (parcel) {
+		struct rmdt_parcel *next = parcel->next;
+
+		receive_packet(t, parcel->buf, parcel->len, parcel->ecn, &parcel->from);
+		free(parcel);
+		parcel = next;
+	}
+}
+
+/* ---- sending ---- */
+
+void rmdt_thread_send_small(struct rmdt_thread *t, const struct rmdt_handshake_packet *p, const struct rmdt_addr *to)
+{
+	uint8_t buf[RMDT_BASE_BYTES];
+	struct sockaddr_storage ss;
+	socklen_t ss_len = rmdt_address_get(to, t->udp.family, &ss);
+	size_t len = rmdt_handshake_write(buf, sizeof(buf), p);
+
+	if (!ss_len || !len)
+		return;
+	if (sendto(t->udp.fd, buf, len, MSG_DONTWAIT, (struct sockaddr *)&ss, ss_len) < 0)
+		return;
+	rmdt_count(&t->engine->counters.datagrams_out, 1);
+	rmdt_count(&t->engine->counters.bytes_out, len);
+}
+
+/* A train was refused: too large for the way, or there is no way. Silence is for the conn's own timers to judge. */
+static void on_send_error(struct rmdt_thread *t, struct rmdt_link *link, size_t segment, int error)
+{
+	if (error == -EMSGSIZE)
+		rmdt_conn_too_big(link->conn, t->now_us, segment);
+	else if (!link->up && !link->down)
+		rmdt_conn_close(link->conn, t->now_us, RMDT_CODE_ADDRESS, strerror(-error));
+	rmdt_link_touch(link);
+}
+
+/* True: the outbox is empty again. */
+static bool flush(struct rmdt_thread *t)
+{
+	struct rmdt_outbox *out = &t->outbox;
+	uint64_t bytes = 0, datagrams = 0;
+
+	if (rmdt_udp_send(&t->udp, out) == -EAGAIN) {
+		t->blocked = true;
+		return false;
+	}
+	for (size_t i = 0; i < out->n; i++) {
+		const struct rmdt_train *train = &out->train[i];
+
+		if (out->error[i] == 0) {
+			bytes += train->len;
+			datagrams += (train->len + train->segment - 1) / train->segment;
+		} else if (out->owner[i]) {
+			on_send_error(t, out->owner[i], train->segment, out->error[i]);
+		}
+	}
+	rmdt_outbox_clear(out);
+	rmdt_count(&t->engine->counters.bytes_out, bytes);
+	rmdt_count(&t->engine->counters.datagrams_out, datagrams);
+	return true;
+}
+
+/* One train of this link, then it is the others' turn. False: it has nothing to send now. */
+static bool load_train(struct rmdt_thread *t, struct rmdt_link *link)
+{
+	struct rmdt_train *train = &t->outbox.train[t->outbox.n];
+
+	train->cap = rmdt_address_payload_max(rmdt_conn_remote(link->conn));
+	train->len = 0;
+	train->probe = false;
+	if (!rmdt_conn_send(link->conn, t->now_us, train))
+		return false;
+	t->outbox.owner[t->outbox.n++] = link;
+	return true;
+}
+
+/* A touched link: what happened, what is due, what it wants to send. */
+static void serve(struct rmdt_thread *t, struct rmdt_link *link)
+{
+	rmdt_link_untouch(link);
+	rmdt_link_pull(link);
+	if (rmdt_conn_deadline_us(link->conn) <= t->now_us)
+		rmdt_conn_tick(link->conn, t->now_us);
+	if (load_train(t, link)) {
+		rmdt_link_touch(link);
+		return;
+	}
+	rmdt_link_pull(link);
+	if (link->peer && link->peer->link == link)
+		rmdt_peer_on_drained(link->peer);
+	if (!link->dirty)
+		(void)rmdt_link_rest(link);
+}
+
+static void send_round(struct rmdt_thread *t)
+{
+	if (t->blocked)
+		return;
+	if (t->outbox.n && !flush(t))
+		return;
+	for (unsigned n = 0; n < RMDT_THREAD_SENDS && t->dirty_first; n++) {
+		t->now_us = rmdt_clock_us();
+		while (t->dirty_first && t->outbox.n < RMDT_OUTBOX_TRAINS)
+			serve(t, t->dirty_first);
+		if (t->outbox.n && !flush(t))
+			return;
+	}
+}
+
+/* ---- the round ---- */
+
+static void deliver(struct rmdt_thread *t)
+{
+	const struct rmdt_engine_options *opt = &t->engine->opt;
+	struct rmdt_event event;
+
+	if (!opt->handler)
+		return;
+	for (unsigned n = 0; n < EVENTS_PER_ROUND && rmdt_events_take(&t->events, &event); n++)
+		opt->handler(opt->ctx, &event);
+	rmdt_events_return(&t->events);
+}
+
+/* Once the engine is closing every association is looked at, and then sees to its own end. */
+static void begin_closing(struct rmdt_thread *t)
+{
+	if (t->closing || !rmdt_engine_is_closing(t->engine))
+		return;
+	t->closing = true;
+	for (struct rmdt_link *link = t->links; link; link = link->next)
+		rmdt_link_touch(link);
+	rmdt_alarms_set(&t->alarms, &t->closing_alarm, atomic_load(&t->engine->closing_us) + RMDT_ENGINE_LINGER_US +
+							       RMDT_ENGINE_GOODBYE_US);
+}
+
+static void on_closing_alarm(struct rmdt_alarm *alarm, uint64_t now_us)
+{
+	struct rmdt_thread *t = (struct rmdt_thread *)((char *)alarm - offsetof(struct rmdt_thread, closing_alarm));
+
+	(void)now_us;
+	t->out_of_time = true;
+}
+
+static void play_round(struct rmdt_thread *t)
+{
+	t->now_us = rmdt_clock_us();
+	receive(t);
+	receive_parcels(t);
+	(void)rmdt_mailbox_run(&t->mailbox);
+	begin_closing(t);
+	rmdt_alarms_ring(&t->alarms, t->now_us);
+	send_round(t);
+	deliver(t);
+}
+
+/* The timer is moved forward only: waking once too often costs less than setting it every round. */
+static void arm_timer(struct rmdt_thread *t)
+{
+	uint64_t next_us = rmdt_alarms_next_us(&t->alarms);
+	struct itimerspec its = { 0 };
+
+	if (next_us >= t->timer_us)
+		return;
+	its.it_value.tv_sec = (time_t)(next_us / 1000000);
+	its.it_value.tv_nsec = (long)(next_us % 1000000) * 1000;
+	(void)timerfd_settime(t->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
+	t->timer_us = next_us;
+}
+
+static bool has_work(struct rmdt_thread *t)
+{
+	if (t->readable || (t->dirty_first && !t->blocked))
+		return true;
+	if (t->engine->opt.handler && !rmdt_events_is_empty(&t->events))
+		return true;
+	return rmdt_alarms_next_us(&t->alarms) <= rmdt_clock_us();
+}
+
+static void *run(void *arg)
+{
+	struct rmdt_thread *t = arg;
+	unsigned busy = 0;
+
+	while (!t->closing || (t->links && !t->out_of_time)) {
+		watch_socket(t, t->blocked);
+		if (!has_work(t) && rmdt_mailbox_may_sleep(&t->mailbox)) {
+			arm_timer(t);
+			ev_run(t->loop, EVRUN_ONCE);
+			rmdt_mailbox_wake(&t->mailbox);
+			busy = 0;
+		} else if (t->blocked || ++busy % POLL_EVERY_ROUNDS == 0) {
+			ev_run(t->loop, EVRUN_NOWAIT);
+		} else {
+			t->readable = true;
+		}
+		play_round(t);
+	}
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static int start_watchers(struct rmdt_thread *t)
+{
+	t->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (!t->loop)
+		return -ENOMEM;
+	ev_io_init(&t->on_socket, on_socket, t->udp.fd, EV_READ);
+	ev_io_init(&t->on_timer, on_timer, t->timer_fd, EV_READ);
+	ev_io_init(&t->on_mail, on_mail, t->mailbox.fd, EV_READ);
+	t->on_socket.data = t->on_timer.data = t->on_mail.data = t;
+	ev_io_start(t->loop, &t->on_socket);
+	ev_io_start(t->loop, &t->on_timer);
+	ev_io_start(t->loop, &t->on_mail);
+	return 0;
+}
+
+int rmdt_thread_init(struct rmdt_thread *t, struct rmdt_engine *engine, unsigned index)
+{
+	int rc;
+
+	t->engine = engine;
+	t->index = index;
+	t->now_us = rmdt_clock_us();
+	t->timer_us = RMDT_ALARM_NEVER;
+	t->closing_alarm.ring = on_closing_alarm;
+	rmdt_table_init(&t->by_cid);
+	rmdt_table_init(&t->by_init);
+	rc = rmdt_mailbox_init(&t->mailbox);
+	if (rc)
+		return rc;
+	rc = rmdt_events_init(&t->events);
+	if (rc)
+		goto no_events;
+	t->events.mailbox = &t->mailbox;
+	t->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	rc = t->timer_fd < 0 ? -errno : 0;
+	if (rc)
+		goto no_timer;
+	rc = rmdt_inbox_init(&t->inbox);
+	if (!rc)
+		rc = rmdt_outbox_init(&t->outbox);
+	if (!rc)
+		rc = start_watchers(t);
+	if (rc)
+		goto no_loop;
+	rmdt_parcels_init(&t->parcels);
+	rmdt_listener_init(&t->listener, t->now_us);
+	t->ready = true;
+	return 0;
+no_loop:
+	rmdt_inbox_fini(&t->inbox);
+	rmdt_outbox_fini(&t->outbox);
+	close(t->timer_fd);
+no_timer:
+	rmdt_events_fini(&t->events);
+no_events:
+	rmdt_mailbox_fini(&t->mailbox);
+	return rc;
+}
+
+/* Signals are for the application's threads. */
+int rmdt_thread_start(struct rmdt_thread *t)
+{
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&t->id, NULL, run, t);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	t->started = rc == 0;
+	return -rc;
+}
+
+void rmdt_thread_join(struct rmdt_thread *t)
+{
+	if (!t->started)
+		return;
+	pthread_join(t->id, NULL);
+	t->started = false;
+}
+
+/*
+ * Peers that are not down by now go down; that ends all flows, and with their tasks all holds on links. Tasks of one
+ * thread may post to another, so this is repeated over all of them.
+ */
+bool rmdt_thread_settle(struct rmdt_thread *t)
+{
+	bool did = rmdt_mailbox_run(&t->mailbox) > 0;
+
+	for (struct rmdt_link *link = t->links; link; link = link->next) {
+		if (link->peer)
+			rmdt_peer_on_down(link->peer, RMDT_CODE_CLOSED, NULL);
+	}
+	while (rmdt_mailbox_run(&t->mailbox))
+		did = true;
+	while (t->links) {
+		rmdt_link_free(t->links);
+		did = true;
+	}
+	rmdt_alarms_ring(&t->alarms, RMDT_ALARM_NEVER - 1);
+	return did;
+}
+
+void rmdt_thread_fini(struct rmdt_thread *t)
+{
+	if (!t->ready)
+		return;
+	rmdt_events_fini(&t->events);
+	rmdt_mailbox_fini(&t->mailbox);
+	rmdt_listener_fini(&t->listener);
+	rmdt_parcels_fini(&t->parcels);
+	ev_loop_destroy(t->loop);
+	rmdt_inbox_fini(&t->inbox);
+	rmdt_outbox_fini(&t->outbox);
+	close(t->timer_fd);
+	rmdt_table_fini(&t->by_cid);
+	rmdt_table_fini(&t->by_init);
+}
+
+bool rmdt_thread_is_self(const struct rmdt_thread *t)
+{
+	return pthread_equal(pthread_self(), t->id);
+}
