@@ -17,6 +17,8 @@
 #define PACKET_THRESHOLD 3
 #define TRAIN_BYTES 65536
 #define SLICE_US 1000
+#define JITTER_STEP_US 10000
+#define BURST_MAX_GAP_US 10000
 
 enum event_kind {
 	EVENT_SEND, EVENT_ACK_TICK, EVENT_ACK_NOW, EVENT_ACK, EVENT_PTO, EVENT_SAMPLE
@@ -70,6 +72,10 @@ struct sim {
 	uint64_t order, now_us, random;
 	uint64_t rate;
 	int loss_ppm;
+	bool in_burst;
+	uint64_t lost_us;		/* last loss of a run */
+	double jitter_from_us, jitter_to_us;
+	uint64_t jitter_at_us;		/* when it set out from the one for the other */
 	double free_us;			/* when the bottleneck has sent all it holds */
 	uint64_t queue_drops, base_queue_drops;
 	float *queue_ms;
@@ -136,6 +142,41 @@ static double queue_us(const struct sim *sim)
 	return sim->free_us > (double)sim->now_us ? sim->free_us - (double)sim->now_us : 0.0;
 }
 
+/* Delay wanders in straight lines between random points, as on real paths. */
+static uint64_t wander_us(struct sim *sim)
+{
+	double part;
+
+	if (sim->config->jitter_us == 0)
+		return 0;
+	if (sim->now_us >= sim->jitter_at_us + JITTER_STEP_US) {
+		sim->jitter_from_us = sim->jitter_to_us;
+		sim->jitter_to_us = random_unit(sim) * (double)sim->config->jitter_us;
+		sim->jitter_at_us = sim->now_us;
+	}
+	part = (double)(sim->now_us - sim->jitter_at_us) / JITTER_STEP_US;
+	return (uint64_t)(sim->jitter_from_us + (sim->jitter_to_us - sim->jitter_from_us) * part);
+}
+
+/* Independent losses, or runs of them with the same share overall. */
+static bool is_lost(struct sim *sim)
+{
+	double share = sim->loss_ppm / 1e6, length = sim->config->burst_pkts;
+
+	if (length <= 1)
+		return random_unit(sim) < share;
+	/* A run of losses does not wait for the next packet to come. */
+	if (sim->now_us > sim->lost_us + BURST_MAX_GAP_US)
+		sim->in_burst = false;
+	if (sim->in_burst)
+		sim->in_burst = random_unit(sim) >= 1 / length;
+	else
+		sim->in_burst = random_unit(sim) < share / (1 - share) / length;
+	if (sim->in_burst)
+		sim->lost_us = sim->now_us;
+	return sim->in_burst;
+}
+
 /* The packet meets the queue, the random loss and the way; sets when and whether it arrives. */
 static void cross_link(struct sim *sim, struct flow *flow, struct packet *packet)
 {
@@ -155,12 +196,11 @@ static void cross_link(struct sim *sim, struct flow *flow, struct packet *packet
 	wait_us += wire * 1e6 / (double)sim->rate;
 	sim->free_us = (double)sim->now_us + wait_us;
 	arrive_us = sim->now_us + (uint64_t)wait_us + config->rtt_us / 2;
-	if (config->jitter_us != 0)
-		arrive_us += (uint64_t)(random_unit(sim) * (double)config->jitter_us);
+	arrive_us += wander_us(sim);
 	if (arrive_us < flow->last_arrive_us)
 		arrive_us = flow->last_arrive_us;
 	packet->arrive_us = flow->last_arrive_us = arrive_us;
-	packet->dropped = random_unit(sim) * 1e6 < sim->loss_ppm;
+	packet->dropped = is_lost(sim);
 	flow->wire_bytes += (uint64_t)wire;
 }
 
@@ -251,7 +291,7 @@ static void make_ack(struct sim *sim, int index)
 		any = true;
 		ack.ce_pkts += packet->ce;
 	}
-	if (!any)
+	if (!any || random_unit(sim) * 1e6 < sim->config->ack_loss_ppm)
 		return;
 	flow->arrived_pn = ack.to_pn = pn;
 	ack.at_us = sim->now_us + sim->config->rtt_us / 2;

@@ -42,7 +42,9 @@ struct ccsim_config {
 	uint64_t rtt_us;		/* without queue */
 	uint64_t queue_us;		/* depth of the queue at `rate` */
 	int loss_ppm;			/* independent, of data packets, behind the queue */
-	uint64_t jitter_us;		/* added to the way forth, uniform, order kept */
+	int burst_pkts;			/* mean length of a run of losses; 0: independent */
+	int ack_loss_ppm;		/* ACKs lost on the way back; the next one tells it all */
+	uint64_t jitter_us;		/* most that the way forth wanders, from 10 ms to 10 ms */
 	uint64_t ack_hold_us;		/* ACKs reach the sender in groups of this distance */
 	bool sparse_acks;		/* no dense ACKs at the start: the first train shows nothing */
 	uint64_t ecn_us;		/* queue delay that marks CE; 0: never */
