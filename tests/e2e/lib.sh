@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Words for test scripts; to be sourced by bash, with or without set -euo pipefail. Exit status of a test: 0 good, 77 skipped, anything else bad.
+# Words for test scripts; to be sourced by bash, with or without set -euo pipefail.
+# Exit status of a test: 0 good, 77 skipped, anything else bad.
 #
 #   tmpdir                        make $TMP, a private folder, removed at the end
 #   cleanup_add COMMAND...        run at the end, last added first, also after a failure or a signal
@@ -9,8 +10,8 @@
 #   built NAME                    print the path of a program of this tree
 #   start_bg COMMAND...           start it, its pid in $BG_PID; ended at the end of the test
 #   stop_bg PID [SIGNAL]          end it (TERM) and wait; its exit status
-#   wait_exit PID [SECONDS]       wait until it ends by itself; its exit status, fails the test when it takes longer
-#   wait_for COMMAND [SECONDS]    repeat a shell command until it is true; fails the test after SECONDS (10)
+#   wait_exit PID [SECONDS]       wait until it ends by itself; its exit status; fails after SECONDS
+#   wait_for COMMAND [SECONDS]    repeat a shell command until it is true; fails after SECONDS (10)
 #   expect_exit CODE COMMAND...   fails the test unless the command ends so
 #   free_udp_port                 print a UDP port that nobody has
 #   make_data FILE BYTES          write bytes that do not compress and differ from run to run
@@ -30,7 +31,7 @@ test_ends_all=0
 
 test_end() {
 	local status=$? i
-	# A child that gets a signal between fork and exec comes here too; what is to be cleaned up is not its own.
+	# A child that gets a signal between fork and exec comes here too: this is not its own.
 	[[ $BASHPID == "$$" ]] || return
 	trap - EXIT
 	trap '' INT TERM HUP
@@ -167,7 +168,7 @@ expect_exit() {
 
 # ---- things to test with
 
-# Ports of the dynamic range, in an order of our own, so that two tests at once hardly ever try the same.
+# At random, so that two tests at once hardly ever try the same.
 free_udp_port() {
 	local try port
 	for ((try = 0; try < 200; try++)); do
@@ -198,7 +199,8 @@ assert_same_sha() {
 	local a b
 	a=$(sha256sum <"$1") || fail "cannot read '$1'"
 	b=$(sha256sum <"$2") || fail "cannot read '$2'"
-	[[ $a == "$b" ]] || fail "'$1' ($(stat -c %s "$1") bytes) and '$2' ($(stat -c %s "$2") bytes) differ"
+	[[ $a == "$b" ]] ||
+		fail "'$1' ($(stat -c %s "$1") bytes) and '$2' ($(stat -c %s "$2") bytes) differ"
 }
 
 assert_contains() {

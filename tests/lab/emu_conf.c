@@ -7,7 +7,8 @@
 
 /* Longest time that may be given: keeps every sum of nanoseconds far from overflow. */
 #define MAX_US (3600 * UINT64_C(1000000))
-/* Highest rate: bytes * 8 * 1e9 must stay in 64 bits and a packet must take at least some nanoseconds. */
+/* Highest rate: bytes * 8 * 1e9 must stay in 64 bits and a packet must take at least some
+ * nanoseconds. */
 #define MAX_BPS (1000 * UINT64_C(1000000000))
 #define MAX_QUEUE_BYTES (UINT64_C(1) << 40)
 
@@ -17,7 +18,9 @@ struct unit {
 };
 
 static const struct unit time_units[] = { { "us", 1 }, { "ms", 1e3 }, { "s", 1e6 }, { NULL, 0 } };
-static const struct unit size_units[] = { { "", 1 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { NULL, 0 } };
+static const struct unit size_units[] = {
+	{ "", 1 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { NULL, 0 }
+};
 static const struct unit part_units[] = { { "", 1 }, { "%", 0.01 }, { NULL, 0 } };
 
 /* Number and unit up to ':' or the end; *text moves behind. */
@@ -95,7 +98,8 @@ static int set_queue(struct emu_params *p, const char *text)
 	}
 	if (err)
 		return err;
-	p->shape.queue_us = us;
+	/* Not 0: a later "rate=" would take that for a queue that was never given. */
+	p->shape.queue_us = us || bytes ? us : MAX_US;
 	p->shape.queue_bytes = bytes;
 	return 0;
 }
@@ -116,7 +120,8 @@ static int set_reorder(struct emu_params *p, const char *text)
 	return 0;
 }
 
-/* Mean loss L in bursts of mean length N: leave = 1/N, and the part of time spent bad, enter / (enter + leave), is L. */
+/* Mean loss L in bursts of mean length N: leave = 1/N, and the part of time spent bad, enter /
+ * (enter + leave), is L. */
 static int set_burst(struct emu_params *p, const char *text)
 {
 	double loss, length = 1;
@@ -211,10 +216,11 @@ static const struct key {
 	const char *name;
 	int (*set)(struct emu_params *p, const char *text);
 } keys[] = {
-	{ "rate", set_rate },	{ "queue", set_queue },	    { "delay", set_delay }, { "jitter", set_jitter },
-	{ "loss", set_loss },	{ "burst", set_burst },	    { "ge", set_ge },	    { "reorder", set_reorder },
-	{ "dup", set_dup },	{ "corrupt", set_corrupt }, { "fix", set_fix },	    { "ecn", set_ecn },
-	{ "mtu", set_mtu },	{ "cut", set_cut },
+	{ "rate", set_rate },       { "queue", set_queue },     { "delay", set_delay },
+	{ "jitter", set_jitter },   { "loss", set_loss },       { "burst", set_burst },
+	{ "ge", set_ge },           { "reorder", set_reorder }, { "dup", set_dup },
+	{ "corrupt", set_corrupt }, { "fix", set_fix },         { "ecn", set_ecn },
+	{ "mtu", set_mtu },         { "cut", set_cut },
 };
 
 void emu_conf_defaults(struct emu_params *params)

@@ -28,12 +28,12 @@ struct span {
 static bool find_hosts(const struct emu_lab *lab, const char *name, struct span *out)
 {
 	if (strcmp(name, "*") == 0) {
-		*out = (struct span){ 1, lab->hosts };
+		*out = (struct span) { 1, lab->hosts };
 		return true;
 	}
 	int host = emu_lab_host(lab, name);
 
-	*out = (struct span){ host, host };
+	*out = (struct span) { host, host };
 	return host != 0;
 }
 
@@ -104,12 +104,12 @@ static int set_with(struct emu_lab *lab, char **words, char *word, FILE *reply)
 
 static int cmd_cut(struct emu_lab *lab, char **words, FILE *reply)
 {
-	return set_with(lab, words, (char[]){ "cut=1" }, reply);
+	return set_with(lab, words, (char[]) { "cut=1" }, reply);
 }
 
 static int cmd_heal(struct emu_lab *lab, char **words, FILE *reply)
 {
-	return set_with(lab, words, (char[]){ "cut=0" }, reply);
+	return set_with(lab, words, (char[]) { "cut=0" }, reply);
 }
 
 static int cmd_uplink(struct emu_lab *lab, char **words, FILE *reply)
@@ -122,7 +122,8 @@ static int cmd_uplink(struct emu_lab *lab, char **words, FILE *reply)
 	emu_conf_defaults(&params);
 	params.shape = emu_wan_uplink(lab->wan, hosts.first)->shape;
 	for (char **w = words + 1; *w; w++) {
-		if ((strncmp(*w, "rate=", 5) != 0 && strncmp(*w, "queue=", 6) != 0) || emu_conf_apply(&params, *w))
+		if ((strncmp(*w, "rate=", 5) != 0 && strncmp(*w, "queue=", 6) != 0) ||
+		    emu_conf_apply(&params, *w))
 			return refuse(reply, "not understood:", *w);
 	}
 	for (int i = hosts.first; i <= hosts.last; i++)
@@ -150,7 +151,7 @@ static const struct command {
 	const char *name;
 	int (*run)(struct emu_lab *lab, char **words, FILE *reply);
 } commands[] = {
-	{ "set", cmd_set },	  { "cut", cmd_cut },	  { "heal", cmd_heal },
+	{ "set", cmd_set },       { "cut", cmd_cut },     { "heal", cmd_heal },
 	{ "uplink", cmd_uplink }, { "stats", cmd_stats }, { "quit", cmd_quit },
 };
 
@@ -215,7 +216,8 @@ void emu_ctl_serve(struct emu_lab *lab, int fd)
 	struct sockaddr_un caller;
 	socklen_t caller_bytes = sizeof(caller);
 	size_t bytes = 0;
-	ssize_t n = recvfrom(fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&caller, &caller_bytes);
+	ssize_t n =
+		recvfrom(fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&caller, &caller_bytes);
 	FILE *f = n < 0 ? NULL : open_memstream(&reply, &bytes);
 
 	if (!f)
@@ -224,7 +226,8 @@ void emu_ctl_serve(struct emu_lab *lab, int fd)
 	emu_ctl_command(lab, text, f);
 	fclose(f);
 	/* Nobody waits for a caller that has gone or does not listen. */
-	(void)!sendto(fd, reply, bytes, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&caller, caller_bytes);
+	(void)!sendto(fd, reply, bytes, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&caller,
+	              caller_bytes);
 	free(reply);
 }
 

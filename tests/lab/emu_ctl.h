@@ -8,13 +8,16 @@
 #define EMU_COMMAND_MAX 4096
 
 /*
- * Carry out one command; the answer, always at least a line, goes to `reply`. Returns 0, or -EINVAL with a line that says
- * what is wrong and nothing changed. PATH is 'A>B' (one direction) or 'A B' (both); A or B may be '*'.
+ * Carry out one command; the answer, always at least a line, goes to `reply`. Returns 0, or -EINVAL
+ * with a line that says what is wrong and nothing changed.
+ *
  *     set PATH key=value...     keys of emu_conf.h
  *     cut PATH | heal PATH
  *     uplink A rate=R queue=Q   shared by all that A sends
  *     stats                     a line of JSON
  *     quit
+ *
+ * PATH is 'A>B' (one direction) or 'A B' (both); A or B may be '*'.
  */
 int emu_ctl_command(struct emu_lab *lab, const char *text, FILE *reply);
 
@@ -24,7 +27,8 @@ int emu_ctl_listen(const char *path);
 /* Answer one command. Does not block: packets do not wait for a caller. */
 void emu_ctl_serve(struct emu_lab *lab, int fd);
 
-/* The other end: send a command, print the answer. Returns 0, -EINVAL when refused, or another negative errno. */
+/* The other end: send a command, print the answer. Returns 0, -EINVAL when refused, or another
+ * negative errno. */
 int emu_ctl_call(const char *path, const char *text, FILE *out);
 
 #endif

@@ -67,8 +67,8 @@ static int host_of(const uint8_t *pkt, unsigned version)
 	static const uint8_t v6_net[12] = { 0xfd, 0x77 };
 	const uint8_t *addr = pkt + (version == 4 ? 16 : 24);
 	int host = version == 4 ? addr[3] : addr[15];
-	bool ours = version == 4 ? addr[0] == 10 && addr[1] == 77 :
-				   memcmp(addr, v6_net, sizeof(v6_net)) == 0 && addr[14] == 0;
+	bool ours = version == 4 ? addr[0] == 10 && addr[1] == 77
+	                         : memcmp(addr, v6_net, sizeof(v6_net)) == 0 && addr[14] == 0;
 
 	return ours && host >= 1 && host <= EMU_HOSTS_MAX ? host : -1;
 }
@@ -80,7 +80,8 @@ static int parse_network(const uint8_t *pkt, size_t bytes, struct emu_ip *ip)
 		ip->version = 4;
 		ip->l4_off = (uint16_t)((pkt[0] & 15) * 4);
 		ip->ecn = pkt[1] & 3;
-		if ((get16(pkt + 6) & 0x3fff) == 0) /* a fragment shows no ports, or only some of its payload */
+		if ((get16(pkt + 6) & 0x3fff) ==
+		    0) /* a fragment shows no ports, or only some of its payload */
 			ip->proto = pkt[9];
 		if (get16(pkt + 2) != bytes || ip->l4_off < V4_HEADER || ip->l4_off > bytes)
 			return -EBADMSG;
@@ -168,14 +169,15 @@ bool emu_ip_corrupt(uint8_t *pkt, size_t bytes, struct emu_csum *csum, bool fix,
 	emu_ip_csum_finish(pkt, bytes, csum);
 
 	size_t bits = (bytes - ip.payload_off) * 8;
-	size_t first = emu_random(&seed) % bits; /* a short burst, as damage comes; never the same bit twice */
+	size_t first = emu_random(&seed) %
+	               bits; /* a short burst, as damage comes; never the same bit twice */
 	unsigned count = 1 + (unsigned)(emu_random(&seed) % 8);
 
 	for (size_t bit = first; bit < first + count && bit < bits; bit++)
 		pkt[ip.payload_off + bit / 8] ^= (uint8_t)(1 << bit % 8);
 	if (fix && ip.proto == IPPROTO_UDP && get16(pkt + ip.l4_off + UDP_CSUM) != 0) {
 		csum_open(pkt, &ip, bytes - ip.l4_off);
-		*csum = (struct emu_csum){ ip.l4_off, UDP_CSUM };
+		*csum = (struct emu_csum) { ip.l4_off, UDP_CSUM };
 		emu_ip_csum_finish(pkt, bytes, csum);
 	}
 	return true;
@@ -202,7 +204,8 @@ static void lengths_set(uint8_t *header, const struct emu_ip *ip, size_t payload
 int emu_split_init(struct emu_split *split, const uint8_t *pkt, size_t bytes, uint16_t gso_bytes)
 {
 	memset(split, 0, sizeof(*split));
-	if (gso_bytes == 0 || emu_ip_parse(pkt, bytes, &split->ip) || split->ip.payload_off == split->ip.l4_off)
+	if (gso_bytes == 0 || emu_ip_parse(pkt, bytes, &split->ip) ||
+	    split->ip.payload_off == split->ip.l4_off)
 		return -EBADMSG;
 	split->pkt = pkt;
 	split->bytes = bytes;
@@ -233,12 +236,12 @@ int emu_split_next(struct emu_split *split, uint8_t *out, size_t room, struct em
 
 		put32(tcp + TCP_SEQ, get32(tcp + TCP_SEQ) + (uint32_t)done);
 		if (!last)
-			tcp[TCP_FLAGS] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+			tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 		if (done)
 			tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 	}
 	lengths_set(out, ip, part);
-	*csum = (struct emu_csum){ ip->l4_off, csum_offset(ip) };
+	*csum = (struct emu_csum) { ip->l4_off, csum_offset(ip) };
 	split->next_off += part;
 	return (int)(ip->payload_off + part);
 }
@@ -246,36 +249,41 @@ int emu_split_next(struct emu_split *split, uint8_t *out, size_t room, struct em
 /* ---- joining ---- */
 
 /* Payload, or 0 when this packet stands alone. */
-static size_t joinable(const uint8_t *pkt, size_t bytes, const struct emu_csum *csum, struct emu_ip *ip)
+static size_t joinable(const uint8_t *pkt, size_t bytes, const struct emu_csum *csum,
+                       struct emu_ip *ip)
 {
 	if (csum->start == 0 || emu_ip_parse(pkt, bytes, ip) || ip->payload_off == ip->l4_off)
 		return 0;
 	if (ip->version == 4 && ip->l4_off != V4_HEADER)
 		return 0;
 	if (ip->proto == IPPROTO_TCP &&
-	    (pkt[ip->l4_off + TCP_FLAGS] & (uint8_t)~(TCP_PSH | TCP_ECE)) != TCP_ACK)
+	    (pkt[ip->l4_off + TCP_FLAGS] & (uint8_t) ~(TCP_PSH | TCP_ECE)) != TCP_ACK)
 		return 0;
 	return bytes - ip->payload_off;
 }
 
-/* All that must be equal in a flow; lengths, id, checksums, the sequence number and PSH may differ. */
+/* All that must be equal in a flow; lengths, id, checksums, the sequence number and PSH may differ.
+ */
 static bool same_flow(const uint8_t *a, const uint8_t *b, const struct emu_ip *ip)
 {
 	const uint8_t *x = a + ip->l4_off, *y = b + ip->l4_off;
-	bool same = ip->version == 4 ?
-			    get16(a) == get16(b) && memcmp(a + 6, b + 6, 4) == 0 && memcmp(a + 12, b + 12, 8) == 0 :
-			    get32(a) == get32(b) && memcmp(a + 6, b + 6, 34) == 0;
+	bool same = ip->version == 4 ? get16(a) == get16(b) && memcmp(a + 6, b + 6, 4) == 0 &&
+	                                       memcmp(a + 12, b + 12, 8) == 0
+	                             : get32(a) == get32(b) && memcmp(a + 6, b + 6, 34) == 0;
 
 	if (!same || get32(x) != get32(y)) /* ports */
 		return false;
 	if (ip->proto == IPPROTO_UDP)
 		return true;
-	return get32(x + 8) == get32(y + 8) && x[12] == y[12] && ((x[TCP_FLAGS] ^ y[TCP_FLAGS]) & (uint8_t)~TCP_PSH) == 0 &&
+	return get32(x + 8) == get32(y + 8) && x[12] == y[12] &&
+	       ((x[TCP_FLAGS] ^ y[TCP_FLAGS]) & (uint8_t)~TCP_PSH) == 0 &&
 	       get16(x + 14) == get16(y + 14) &&
-	       memcmp(x + TCP_HEADER, y + TCP_HEADER, (size_t)(ip->payload_off - ip->l4_off - TCP_HEADER)) == 0;
+	       memcmp(x + TCP_HEADER, y + TCP_HEADER,
+	              (size_t)(ip->payload_off - ip->l4_off - TCP_HEADER)) == 0;
 }
 
-bool emu_join_first(struct emu_join *join, const uint8_t *pkt, size_t bytes, const struct emu_csum *csum)
+bool emu_join_first(struct emu_join *join, const uint8_t *pkt, size_t bytes,
+                    const struct emu_csum *csum)
 {
 	struct emu_ip ip;
 	size_t payload = joinable(pkt, bytes, csum, &ip);
@@ -291,18 +299,19 @@ bool emu_join_first(struct emu_join *join, const uint8_t *pkt, size_t bytes, con
 	return true;
 }
 
-bool emu_join_next(struct emu_join *join, const uint8_t *pkt, size_t bytes, const struct emu_csum *csum)
+bool emu_join_next(struct emu_join *join, const uint8_t *pkt, size_t bytes,
+                   const struct emu_csum *csum)
 {
 	struct emu_ip ip;
 	size_t payload = joinable(pkt, bytes, csum, &ip);
 	uint8_t *tcp = join->header + join->ip.l4_off;
 	const uint8_t *next = pkt + join->ip.l4_off;
 
-	if (payload == 0 || join->closed || payload > join->gso_bytes || join->pkts == EMU_JOIN_PKTS_MAX ||
-	    join->payload_bytes + payload > EMU_JOIN_BYTES_MAX)
+	if (payload == 0 || join->closed || payload > join->gso_bytes ||
+	    join->pkts == EMU_JOIN_PKTS_MAX || join->payload_bytes + payload > EMU_JOIN_BYTES_MAX)
 		return false;
-	if (ip.version != join->ip.version || ip.proto != join->ip.proto || ip.payload_off != join->ip.payload_off ||
-	    !same_flow(join->header, pkt, &ip))
+	if (ip.version != join->ip.version || ip.proto != join->ip.proto ||
+	    ip.payload_off != join->ip.payload_off || !same_flow(join->header, pkt, &ip))
 		return false;
 	if (ip.proto == IPPROTO_TCP) {
 		if (get32(next + TCP_SEQ) != get32(tcp + TCP_SEQ) + (uint32_t)join->payload_bytes)

@@ -12,8 +12,9 @@
 /* Reads from one host before the next has its turn. */
 #define READS_PER_TURN 32
 
-/* Packets that fall due within this time leave together, as behind a network card that moderates its interrupts. A wake-up
- * for every packet of a 500 Mbit/s stream would take more time than the packets. */
+/* Packets that fall due within this time leave together, as behind a network card that moderates
+ * its interrupts. A wake-up for every packet of a 500 Mbit/s stream would take more time than the
+ * packets. */
 #define TICK_NS (100 * EMU_NS_PER_US)
 
 uint64_t emu_now_ns(void)
@@ -105,7 +106,7 @@ int emu_lab_run(struct emu_lab *lab, int ctl_fd)
 	int err = 0;
 
 	for (int i = 1; i <= lab->hosts; i++)
-		fds[i] = (struct pollfd){ .fd = lab->host[i].tun.fd, .events = POLLIN };
+		fds[i] = (struct pollfd) { .fd = lab->host[i].tun.fd, .events = POLLIN };
 	while (!err && !lab->stop) {
 		err = wait_events(lab, fds);
 		uint64_t start_ns = emu_now_ns();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* emu_lab: the named hosts with their devices, and the loop that moves packets. One thread, nothing is locked. */
+/* emu_lab: the named hosts with their devices, and the loop that moves packets. One thread, nothing
+ * is locked. */
 #ifndef LAB_EMU_LAB_H
 #define LAB_EMU_LAB_H
 
@@ -18,12 +19,13 @@ struct emu_lab {
 	struct emu_host host[EMU_HOSTS_MAX + 1];
 	struct emu_wan *wan;
 	uint64_t start_ns;
-	uint64_t limit_us;       /* what counts as late */
-	uint64_t stalls;         /* times the loop took longer than limit_us for one round, or woke up that late */
+	uint64_t limit_us; /* what counts as late */
+	uint64_t stalls; /* times the loop took longer than limit_us for one round, or woke up that
+	                    late */
 	uint64_t stall_max_us;
-	bool realtime;           /* the scheduler lets us run before the hosts */
-	volatile bool stop;      /* set by a command or a signal handler */
-	struct emu_super super;  /* the packet just read */
+	bool realtime;          /* the scheduler lets us run before the hosts */
+	volatile bool stop;     /* set by a command or a signal handler */
+	struct emu_super super; /* the packet just read */
 };
 
 uint64_t emu_now_ns(void);
@@ -32,8 +34,9 @@ uint64_t emu_now_ns(void);
 int emu_lab_host(const struct emu_lab *lab, const char *name);
 
 /*
- * Move packets until lab->stop. ctl_fd: a socket for emu_ctl_serve(), -1 = none. Returns 0 or negative errno.
- * A signal that sets lab->stop must be blocked: it is let in only while waiting, so that it is not missed.
+ * Move packets until lab->stop. ctl_fd: a socket for emu_ctl_serve(), -1 = none. Returns 0 or
+ * negative errno. A signal that sets lab->stop must be blocked: it is let in only while waiting, so
+ * that it is not missed.
  */
 int emu_lab_run(struct emu_lab *lab, int ctl_fd);
 

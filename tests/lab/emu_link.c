@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Delay on real paths wanders over milliseconds; a fresh draw per packet would, with the order kept, only look like a
- * constant delay of the maximum at high rates. */
+/* Delay on real paths wanders over milliseconds; a fresh draw per packet would, with the order
+ * kept, only look like a constant delay of the maximum at high rates. */
 #define JITTER_STEP_NS (10 * UINT64_C(1000000))
 
 uint64_t emu_random(uint64_t *state)
@@ -44,7 +44,8 @@ uint64_t emu_queue_wait_ns(const struct emu_queue *queue, uint64_t now_ns)
 	return queue->free_ns > now_ns ? queue->free_ns - now_ns : 0;
 }
 
-/* Passes a packet through; *when_ns is its arrival before and its departure after. False: no room, nothing changed. */
+/* Passes a packet through; *when_ns is its arrival before and its departure after. False: no room,
+ * nothing changed. */
 static bool queue_pass(struct emu_queue *queue, uint32_t bytes, uint64_t *when_ns)
 {
 	const struct emu_shape *shape = &queue->shape;
@@ -97,8 +98,8 @@ static uint64_t jitter_ns(struct emu_link *link, uint64_t now_ns)
 	return (uint64_t)(from + (to - from) * part);
 }
 
-static enum emu_fate pass_queues(struct emu_link *link, struct emu_queue *uplink, uint32_t bytes, uint64_t *when_ns,
-				 bool *mark)
+static enum emu_fate pass_queues(struct emu_link *link, struct emu_queue *uplink, uint32_t bytes,
+                                 uint64_t *when_ns, bool *mark)
 {
 	const struct emu_params *p = &link->params;
 
@@ -114,8 +115,8 @@ static enum emu_fate pass_queues(struct emu_link *link, struct emu_queue *uplink
 	return is_lost(link) ? EMU_LOST : EMU_PASS;
 }
 
-void emu_link_offer(struct emu_link *link, struct emu_queue *uplink, uint64_t now_ns, uint32_t bytes,
-		    struct emu_verdict *out)
+void emu_link_offer(struct emu_link *link, struct emu_queue *uplink, uint64_t now_ns,
+                    uint32_t bytes, struct emu_verdict *out)
 {
 	const struct emu_params *p = &link->params;
 	uint64_t when_ns = now_ns;
@@ -140,7 +141,8 @@ void emu_link_offer(struct emu_link *link, struct emu_queue *uplink, uint64_t no
 		out->due_ns += p->reorder_us * EMU_NS_PER_US;
 		return;
 	}
-	/* A delay that was just made shorter does reorder on real paths, but here only `reorder` may. */
+	/* A delay that was just made shorter does reorder on real paths, but here only `reorder`
+	 * may. */
 	if (out->due_ns < link->last_due_ns)
 		out->due_ns = link->last_due_ns;
 	link->last_due_ns = out->due_ns;

@@ -28,10 +28,13 @@ struct options {
 };
 
 static const char usage[] =
-	"usage: labemu -H NAME=NETNS... [options]      emulate, until 'quit', SIGTERM or the end of the parent\n"
+	"usage: labemu -H NAME=NETNS... [options]      emulate, until 'quit', SIGTERM or the end "
+        "of the parent\n"
 	"       labemu -C SOCKET COMMAND...            send a command to a running one\n"
-	"  -H NAME=NETNS  a host; the first gets 10.77.0.1 and fd77::1. NETNS is a path, empty = this namespace\n"
-	"  -l COMMAND     a command at the start, e.g. 'a>b rate=500M delay=50ms' ('set' is understood)\n"
+	"  -H NAME=NETNS  a host; the first gets 10.77.0.1 and fd77::1. NETNS is a path, empty = "
+        "this namespace\n"
+	"  -l COMMAND     a command at the start, e.g. 'a>b rate=500M delay=50ms' ('set' is "
+        "understood)\n"
 	"  -c SOCKET      listen for commands here\n"
 	"  -m MTU         of all hosts (1500)\n"
 	"  -s SEED        of all chance (1)\n"
@@ -50,7 +53,8 @@ static void on_signal(int signo)
 
 static int die(const char *what, const char *text, int err)
 {
-	fprintf(stderr, "labemu: %s '%s'%s%s\n", what, text, err ? ": " : "", err ? strerror(-err) : "");
+	fprintf(stderr, "labemu: %s '%s'%s%s\n", what, text, err ? ": " : "",
+	        err ? strerror(-err) : "");
 	return 1;
 }
 
@@ -78,7 +82,8 @@ static bool add_host(struct options *o, char *text)
 {
 	char *equals = strchr(text, '=');
 
-	if (!equals || equals == text || (size_t)(equals - text) >= EMU_NAME_MAX || lab.hosts == EMU_HOSTS_MAX)
+	if (!equals || equals == text || (size_t)(equals - text) >= EMU_NAME_MAX ||
+	    lab.hosts == EMU_HOSTS_MAX)
 		return false;
 	*equals = '\0';
 	if (strpbrk(text, " >*\"\\") || emu_lab_host(&lab, text))
@@ -118,7 +123,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		else if (c == 'h')
 			return fputs(usage, stdout), -1;
 		if (!good)
-			return usage_error("bad option or value:", c == '?' ? argv[optind - 1] : optarg);
+			return usage_error("bad option or value:",
+			                   c == '?' ? argv[optind - 1] : optarg);
 	}
 	return 0;
 }
@@ -137,7 +143,8 @@ static int call_main(const char *path, char **words)
 	return err == -EINVAL ? 1 : err ? die("no answer from", path, err) : 0;
 }
 
-/* A command at the start is mostly "set", so the word may be left out. What it answers is shown only when it fails. */
+/* A command at the start is mostly "set", so the word may be left out. What it answers is shown
+ * only when it fails. */
 static int start_command(const char *text)
 {
 	char with_set[EMU_COMMAND_MAX], *reply = NULL;
@@ -196,7 +203,8 @@ static void catch_signals(void)
 	prctl(PR_SET_PDEATHSIG, SIGTERM); /* never outlive the test */
 }
 
-/* The network must not become slower because the hosts are busy: where two cores are shared, it goes first. */
+/* The network must not become slower because the hosts are busy: where two cores are shared, it
+ * goes first. */
 static void set_priority(const struct options *o)
 {
 	struct sched_param param = { .sched_priority = 1 };
@@ -204,7 +212,8 @@ static void set_priority(const struct options *o)
 	lab.realtime = !o->plain && sched_setscheduler(0, SCHED_FIFO, &param) == 0;
 	if (!o->plain && !lab.realtime)
 		(void)!setpriority(PRIO_PROCESS, 0, -20);
-	prctl(PR_SET_TIMERSLACK, 1000UL); /* ns; without real time the kernel would round up by 50 us */
+	prctl(PR_SET_TIMERSLACK,
+	      1000UL); /* ns; without real time the kernel would round up by 50 us */
 }
 
 static int run(const struct options *o)
@@ -227,7 +236,9 @@ static int run(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .mtu = DEFAULT_MTU, .seed = 1, .late_ms = DEFAULT_LATE_MS, .offload = true };
+	struct options o = {
+		.mtu = DEFAULT_MTU, .seed = 1, .late_ms = DEFAULT_LATE_MS, .offload = true
+	};
 	int status = parse_options(argc, argv, &o);
 
 	if (status)

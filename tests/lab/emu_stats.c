@@ -36,7 +36,8 @@ static uint64_t delivered(const struct emu_lab *lab)
 	return pkts;
 }
 
-/* A hiccup of a shared machine spoils no measurement. A packet that was lost without being told to does. */
+/* A hiccup of a shared machine spoils no measurement. A packet that was lost without being told to
+ * does. */
 bool emu_lab_overloaded(const struct emu_lab *lab)
 {
 	const struct emu_overload *overload = emu_wan_overload(lab->wan);

@@ -52,7 +52,8 @@ static int set_device(unsigned mtu)
 
 static int set_offload(int fd)
 {
-	static const unsigned wanted[] = { /* best first: older kernels know no UDP super-packets */
+	static const unsigned wanted[] = {
+		/* best first: older kernels know no UDP super-packets */
 		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6,
 		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
 	};
@@ -125,7 +126,8 @@ int emu_tun_read(struct emu_tun *tun, struct emu_super *super)
 {
 	struct virtio_net_hdr vnet = { 0 };
 	struct iovec iov[2] = { { &vnet, sizeof(vnet) }, { super->pkt, sizeof(super->pkt) } };
-	ssize_t n = tun->offload ? readv(tun->fd, iov, 2) : read(tun->fd, super->pkt, sizeof(super->pkt));
+	ssize_t n = tun->offload ? readv(tun->fd, iov, 2)
+	                         : read(tun->fd, super->pkt, sizeof(super->pkt));
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -134,9 +136,10 @@ int emu_tun_read(struct emu_tun *tun, struct emu_super *super)
 	tun->reads++;
 	super->bytes = (size_t)n;
 	super->gso_bytes = vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : vnet.gso_size;
-	super->csum = (struct emu_csum){ 0, 0 };
-	if ((vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && (size_t)vnet.csum_start + vnet.csum_offset + 2 <= super->bytes)
-		super->csum = (struct emu_csum){ vnet.csum_start, vnet.csum_offset };
+	super->csum = (struct emu_csum) { 0, 0 };
+	if ((vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) &&
+	    (size_t)vnet.csum_start + vnet.csum_offset + 2 <= super->bytes)
+		super->csum = (struct emu_csum) { vnet.csum_start, vnet.csum_offset };
 	return 1;
 }
 
@@ -174,11 +177,13 @@ static size_t write_run(struct emu_tun *tun, struct emu_out *out, size_t count)
 	struct iovec iov[2 + EMU_JOIN_PKTS_MAX];
 	struct virtio_net_hdr vnet = { 0 };
 
-	if (!tun->offload || count == 1 || !emu_join_first(&join, out->pkt, out->bytes, &out->csum)) {
+	if (!tun->offload || count == 1 ||
+	    !emu_join_first(&join, out->pkt, out->bytes, &out->csum)) {
 		write_one(tun, out);
 		return 1;
 	}
-	while (join.pkts < count && emu_join_next(&join, out[join.pkts].pkt, out[join.pkts].bytes, &out[join.pkts].csum))
+	while (join.pkts < count &&
+	       emu_join_next(&join, out[join.pkts].pkt, out[join.pkts].bytes, &out[join.pkts].csum))
 		;
 	if (join.pkts == 1) {
 		write_one(tun, out);
@@ -191,10 +196,11 @@ static size_t write_run(struct emu_tun *tun, struct emu_out *out, size_t count)
 	vnet.hdr_len = join.ip.payload_off;
 	vnet.csum_start = join.ip.l4_off;
 	vnet.csum_offset = out->csum.offset;
-	iov[0] = (struct iovec){ &vnet, sizeof(vnet) };
-	iov[1] = (struct iovec){ join.header, join.ip.payload_off };
+	iov[0] = (struct iovec) { &vnet, sizeof(vnet) };
+	iov[1] = (struct iovec) { join.header, join.ip.payload_off };
 	for (unsigned i = 0; i < join.pkts; i++)
-		iov[2 + i] = (struct iovec){ out[i].pkt + join.ip.payload_off, out[i].bytes - join.ip.payload_off };
+		iov[2 + i] = (struct iovec) { out[i].pkt + join.ip.payload_off,
+			                      out[i].bytes - join.ip.payload_off };
 	write_all(tun, iov, 2 + (int)join.pkts);
 	return join.pkts;
 }
@@ -220,8 +226,10 @@ uint64_t emu_tun_drops(const struct emu_tun *tun)
 	text[n] = '\0';
 	char *line = strstr(text, EMU_TUN_NAME ":");
 
-	/* Eight columns of what was received, then bytes, packets, errors and drops of what was sent. */
+	/* Eight columns of what was received, then bytes, packets, errors and drops of what was
+	 * sent. */
 	if (line)
-		sscanf(line + sizeof(EMU_TUN_NAME), "%*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %llu", &drops);
+		sscanf(line + sizeof(EMU_TUN_NAME),
+		       "%*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %llu", &drops);
 	return drops;
 }

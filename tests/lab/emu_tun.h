@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* emu_tun: a TUN device inside a network namespace: whole IP packets in and out, in super-packets where the kernel can. */
+/* emu_tun: a TUN device inside a network namespace: whole IP packets in and out, in super-packets
+ * where the kernel can. */
 #ifndef LAB_EMU_TUN_H
 #define LAB_EMU_TUN_H
 
@@ -10,7 +11,8 @@
 /* Longest that one read may give: a whole IP packet. */
 #define EMU_SUPER_MAX 65536
 
-/* Packets that wait in the device while the emulator is busy: 50 ms of 300,000 small packets a second. */
+/* Packets that wait in the device while the emulator is busy: 50 ms of 300,000 small packets a
+ * second. */
 #define EMU_TUN_QUEUE 16384
 
 struct emu_tun {
@@ -36,8 +38,9 @@ struct emu_out {
 };
 
 /*
- * Create the device in the namespace whose path is `netns` (NULL = the present one), with `mtu`, and switch it on. Needs
- * root. Returns 0 or negative errno. The device goes when the descriptor is closed. The caller's namespace is unchanged.
+ * Create the device in the namespace whose path is `netns` (NULL = the present one), with `mtu`,
+ * and switch it on. Needs root. Returns 0 or negative errno. The device goes when the descriptor is
+ * closed. The caller's namespace is unchanged.
  */
 int emu_tun_open(struct emu_tun *tun, const char *netns, unsigned mtu, bool offload);
 void emu_tun_close(struct emu_tun *tun);
@@ -45,7 +48,8 @@ void emu_tun_close(struct emu_tun *tun);
 /* 1 = one filled, 0 = nothing there, or negative errno. */
 int emu_tun_read(struct emu_tun *tun, struct emu_super *super);
 
-/* Write packets in order, joined where `offload` allows it. A packet that the kernel refuses is counted and skipped. */
+/* Write packets in order, joined where `offload` allows it. A packet that the kernel refuses is
+ * counted and skipped. */
 void emu_tun_write(struct emu_tun *tun, struct emu_out *out, size_t count);
 
 /* Packets that the kernel dropped because the emulator did not read in time. */

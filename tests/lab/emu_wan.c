@@ -24,7 +24,7 @@ struct emu_wan {
 	size_t room; /* data bytes of a packet */
 	emu_deliver_fn *deliver;
 	void *deliver_arg;
-	struct emu_link *links;   /* [from - 1][to - 1] */
+	struct emu_link *links; /* [from - 1][to - 1] */
 	struct emu_queue *uplinks;
 	struct entry *heap;
 	size_t heap_count, heap_room;
@@ -102,7 +102,8 @@ static struct entry heap_pop(struct emu_wan *wan)
 
 /* ---- life ---- */
 
-struct emu_wan *emu_wan_new(int hosts, unsigned mtu, uint64_t seed, emu_deliver_fn *deliver, void *arg)
+struct emu_wan *emu_wan_new(int hosts, unsigned mtu, uint64_t seed, emu_deliver_fn *deliver,
+                            void *arg)
 {
 	struct emu_wan *wan = calloc(1, sizeof(*wan));
 	size_t links = (size_t)hosts * (size_t)hosts;
@@ -163,14 +164,15 @@ struct emu_queue *emu_wan_uplink(struct emu_wan *wan, int from)
 /* Takes ownership of the packet. */
 static void launch(struct emu_wan *wan, struct packet *p, uint64_t due_ns)
 {
-	if (heap_push(wan, (struct entry){ due_ns, wan->order++, p }))
+	if (heap_push(wan, (struct entry) { due_ns, wan->order++, p }))
 		return;
 	wan->overload.no_memory++;
 	packet_put(wan, p);
 }
 
 /* Takes ownership of the packet. */
-static void offer(struct emu_wan *wan, int from, struct packet *p, const struct emu_ip *ip, uint64_t now_ns)
+static void offer(struct emu_wan *wan, int from, struct packet *p, const struct emu_ip *ip,
+                  uint64_t now_ns)
 {
 	struct emu_link *link = emu_wan_link(wan, from, ip->to);
 	struct emu_verdict verdict;
@@ -187,8 +189,8 @@ static void offer(struct emu_wan *wan, int from, struct packet *p, const struct 
 		emu_ip_mark(p->data, ip);
 		link->count.marked++;
 	}
-	if (verdict.corrupt &&
-	    emu_ip_corrupt(p->data, p->bytes, &p->csum, link->params.corrupt_fix, verdict.corrupt_seed))
+	if (verdict.corrupt && emu_ip_corrupt(p->data, p->bytes, &p->csum, link->params.corrupt_fix,
+	                                      verdict.corrupt_seed))
 		link->count.corrupted++;
 	if (verdict.twice && (copy = packet_get(wan)) != NULL) {
 		memcpy(copy, p, sizeof(*p) + p->bytes);
@@ -202,7 +204,8 @@ static void input_one(struct emu_wan *wan, int from, const struct emu_super *sup
 	struct emu_ip ip;
 	struct packet *p;
 
-	if (super->bytes > wan->room || emu_ip_parse(super->pkt, super->bytes, &ip) || ip.to < 0 || ip.to > wan->hosts) {
+	if (super->bytes > wan->room || emu_ip_parse(super->pkt, super->bytes, &ip) || ip.to < 0 ||
+	    ip.to > wan->hosts) {
 		wan->strays++;
 		return;
 	}
@@ -266,7 +269,7 @@ static void deliver_batch(struct emu_wan *wan, struct packet **packets, size_t c
 			struct packet *p = packets[i];
 
 			if (p->to == to)
-				out[n++] = (struct emu_out){ p->data, p->bytes, p->csum };
+				out[n++] = (struct emu_out) { p->data, p->bytes, p->csum };
 		}
 		if (n)
 			wan->deliver(wan->deliver_arg, to, out, n);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * emu_wan: the hosts, the links between every ordered pair of them, and the packets under way. Knows no descriptor and no
- * clock but now_ns: packets come in with emu_wan_input() and go out through the `deliver` function when they are due.
+ * emu_wan: the hosts, the links between every ordered pair of them, and the packets under way.
+ * Knows no descriptor and no clock but now_ns: packets come in with emu_wan_input() and go out
+ * through the `deliver` function when they are due.
  */
 #ifndef LAB_EMU_WAN_H
 #define LAB_EMU_WAN_H
@@ -12,14 +13,15 @@
 
 #include <stdio.h>
 
-/* Memory for packets under way: 1 Gbit/s for 1 s with its queue, twice over; more is reported as overload. */
+/* Memory for packets under way: 1 Gbit/s for 1 s with its queue, twice over; more is reported as
+ * overload. */
 #define EMU_POOL_BYTES_MAX (UINT64_C(512) << 20)
 
 /* Packets handed to one host at once. */
 #define EMU_BATCH 256
 
 struct emu_overload {
-	uint64_t late;      /* packets delivered more than late_limit_us after they were due */
+	uint64_t late; /* packets delivered more than late_limit_us after they were due */
 	uint64_t late_max_us;
 	uint64_t no_memory; /* packets dropped because the pool was at its bound */
 };
@@ -30,7 +32,8 @@ typedef void emu_deliver_fn(void *arg, int to, struct emu_out *out, size_t count
 struct emu_wan;
 
 /* hosts: 1..EMU_HOSTS_MAX; every pair is joined by a perfect wire at first. NULL: no memory. */
-struct emu_wan *emu_wan_new(int hosts, unsigned mtu, uint64_t seed, emu_deliver_fn *deliver, void *arg);
+struct emu_wan *emu_wan_new(int hosts, unsigned mtu, uint64_t seed, emu_deliver_fn *deliver,
+                            void *arg);
 void emu_wan_free(struct emu_wan *wan);
 
 void emu_wan_late_limit(struct emu_wan *wan, uint64_t limit_us);

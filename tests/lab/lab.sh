@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Words for tests with hosts in network namespaces; to be sourced by bash. See doc/lab.md. Brings tests/e2e/lib.sh with it.
+# Words for tests with hosts in network namespaces; to be sourced by bash. See doc/lab.md.
+# Brings tests/e2e/lib.sh with it.
 #
 #   requires_root / requires_tun  skip the test (77) where it cannot run
-#   lab_start HOST...             make the hosts, joined by perfect wires; LAB_ARGS: more options for labemu
+#   lab_start HOST...             make the hosts, joined by perfect wires; LAB_ARGS: labemu options
 #   lab_link A B key=value...     both directions
 #   lab_path 'A>B' key=value...   one direction
 #   lab_set PATH key=value...     PATH: A B or 'A>B', a host may be '*'
@@ -12,12 +13,12 @@
 #   lab_exec HOST COMMAND...      run it there
 #   lab_bg HOST COMMAND...        start it there, its pid in $BG_PID
 #   lab_ip HOST / lab_ip6 HOST    print the address
-#   lab_move HOST ALIAS           give the host another address (10.77.ALIAS.N, fd77::ALIAS:N) and take the old one
+#   lab_move HOST ALIAS           exchange its addresses for 10.77.ALIAS.N and fd77::ALIAS:N
 #   lab_stats [KEY]               all counters as JSON, or one of the lab
 #   lab_count 'A>B' KEY           one counter of one direction
 #   lab_overloaded                true: the lab itself was too slow, what it measured means nothing
 #   lab_tcp_bbr HOST              TCP with BBR and large buffers, for a fair comparison
-#   lab_stop                      end all, also what start_bg has started; happens by itself at the end of the test
+#   lab_stop                      end all, also what start_bg has started; also at the end of a test
 
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
@@ -78,7 +79,8 @@ lab_start() {
 	for host; do
 		ip netns add "$(lab_ns "$host")" || fail "cannot make the namespace of '$host'"
 		# No link-local addresses: their chatter would disturb counters.
-		lab_exec "$host" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode' 2>/dev/null || :
+		lab_exec "$host" sh -c \
+			'echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode' 2>/dev/null || :
 		args+=(-H "$host=/run/netns/$(lab_ns "$host")")
 	done
 	mkfifo "$TMP/lab.out"
@@ -170,7 +172,8 @@ lab_stats() {
 # Nothing sent yet over this link: 0.
 lab_count() {
 	local value
-	value=$(lab_command stats | grep -o "{[^{]*\"link\":\"$1\"" | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p") || :
+	value=$(lab_command stats | grep -o "{[^{]*\"link\":\"$1\"" |
+		sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p") || :
 	echo "${value:-0}"
 }
 
@@ -184,7 +187,8 @@ lab_tcp_bbr() {
 		cd /proc/sys/net/ipv4 || exit
 		echo bbr >tcp_congestion_control &&
 		echo "4096 1048576 268435456" >tcp_rmem &&
-		echo "4096 1048576 268435456" >tcp_wmem' || skip "this kernel has no TCP BBR (modprobe tcp_bbr)"
+		echo "4096 1048576 268435456" >tcp_wmem' ||
+		skip "this kernel has no TCP BBR (modprobe tcp_bbr)"
 }
 
 lab_stop() {
@@ -200,11 +204,12 @@ lab_stop() {
 		test_ends_within "$lab_emu_pid" 3 || kill -KILL "$lab_emu_pid"
 		wait "$lab_emu_pid" || echo "the emulator ended with $?" >&2
 		exec {lab_out}<&-
-		[[ ${LAB_LAST:-} != '{"overload":true'* ]] || echo "NOTE: the lab was overloaded: $LAB_LAST" >&2
+		[[ ${LAB_LAST:-} != '{"overload":true'* ]] ||
+			echo "NOTE: the lab was overloaded: $LAB_LAST" >&2
 	fi
 	for host in "${LAB_HOSTS[@]}"; do
 		pids=$(ip netns pids "$(lab_ns "$host")" 2>/dev/null)
-		# shellcheck disable=SC2086 # a list of numbers: whatever was started in our own namespace
+		# shellcheck disable=SC2086 # numbers of what runs in our namespace
 		[[ -z $pids ]] || kill -KILL $pids 2>/dev/null
 		ip netns del "$(lab_ns "$host")" 2>/dev/null
 	done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The lab measured from its hosts: does a path do to packets what it was told to? Bounds are generous: machines are shared.
+# The lab measured from its hosts: does a path do to packets what it was told to?
+# Bounds are generous: machines are shared.
 
 source "$(dirname "$0")/lab.sh"
 requires_tun
@@ -145,7 +146,8 @@ what="rate"
 serve -q
 lab_path 'a>b' rate=20M queue=20ms
 lab_exec a "$BLAST" -r 40M -t 1 -s 1372 "$to" "$port" >"$TMP/blast"
-between "$(sed 's/.*"sent":\([0-9]*\).*/\1/' "$TMP/blast")" 3000 4000 || fail "udpblast: $(cat "$TMP/blast")"
+between "$(sed 's/.*"sent":\([0-9]*\).*/\1/' "$TMP/blast")" 3000 4000 ||
+	fail "udpblast: $(cat "$TMP/blast")"
 lab_path 'a>b' perfect
 count_end
 expect bit_per_s 18000000 20500000 # 1372 of 1400 bytes are payload
@@ -166,7 +168,8 @@ lab_exec a "$BLAST" -r 0 -n 100 -s 1222 "$(lab_ip b)" 9 >/dev/null # 1250 bytes 
 lab_exec a "$BLAST" -r 0 -n 100 -s 1222 "$(lab_ip c)" 9 >/dev/null
 start=${EPOCHREALTIME/[.,]/}
 wait_for "[[ \$(lab_stats flying) == 0 ]]"
-between $((${EPOCHREALTIME/[.,]/} - start)) 80000 400000 || fail "$what: $((${EPOCHREALTIME/[.,]/} - start)) us"
+took_us=$((${EPOCHREALTIME/[.,]/} - start))
+between "$took_us" 80000 400000 || fail "$what: $took_us us"
 lab_uplink a rate=0
 
 what="TCP through super-packets"
@@ -180,7 +183,8 @@ if type -P socat >/dev/null && type -P ss >/dev/null; then
 		wait_for "lab_exec b ss -ltn | grep -q :5000"
 		to=$(lab_ip b)
 		[[ $family == 4 ]] || to="[$(lab_ip6 b)]"
-		lab_exec a socat -b 65536 -u "OPEN:$TMP/data" "TCP$family:$to:5000" || fail "$what: socat"
+		lab_exec a socat -b 65536 -u "OPEN:$TMP/data" "TCP$family:$to:5000" ||
+			fail "$what: socat"
 		wait_exit "$receiver" 60 || fail "$what: the receiver"
 		assert_same_sha "$TMP/data" "$TMP/copy"
 	done

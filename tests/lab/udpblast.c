@@ -94,7 +94,8 @@ static size_t fill(struct blast *b, uint8_t *buf)
 
 		memcpy(buf + i, &garbage, sizeof(garbage));
 	}
-	for (const char *hex = b->prefix_hex; hex && at < bytes && sscanf(hex, "%2x", &byte) == 1; hex += 2) {
+	for (const char *hex = b->prefix_hex; hex && at < bytes && sscanf(hex, "%2x", &byte) == 1;
+	     hex += 2) {
 		buf[at++] = (uint8_t)byte;
 		if (!hex[1])
 			break;
@@ -113,8 +114,8 @@ static bool send_one(struct blast *b, int fd, double *sent_bytes)
 		return true;
 	}
 	b->refused++; /* a refusal of the peer is reported by the next send: the aim is to go on */
-	return errno == ECONNREFUSED || errno == ENOBUFS || errno == EMSGSIZE || errno == EPERM || errno == EHOSTUNREACH ||
-	       errno == ENETUNREACH;
+	return errno == ECONNREFUSED || errno == ENOBUFS || errno == EMSGSIZE || errno == EPERM ||
+	       errno == EHOSTUNREACH || errno == ENETUNREACH;
 }
 
 static int run(struct blast *b, int fd)
@@ -122,17 +123,21 @@ static int run(struct blast *b, int fd)
 	uint64_t start_ns = now_ns(), end_ns = start_ns + (uint64_t)(b->seconds * 1e9);
 	double sent_bytes = 0;
 
-	for (uint64_t now = start_ns; now < end_ns && b->sent + b->refused < b->count; now = now_ns()) {
-		double earned = b->rate_bps > 0 ? (double)(now - start_ns) / 1e9 * b->rate_bps / 8 : 1e300;
+	for (uint64_t now = start_ns; now < end_ns && b->sent + b->refused < b->count;
+	     now = now_ns()) {
+		double earned =
+			b->rate_bps > 0 ? (double)(now - start_ns) / 1e9 * b->rate_bps / 8 : 1e300;
 
-		for (int i = 0; i < BURST_MAX && sent_bytes <= earned && b->sent + b->refused < b->count; i++) {
+		for (int i = 0;
+		     i < BURST_MAX && sent_bytes <= earned && b->sent + b->refused < b->count;
+		     i++) {
 			if (!send_one(b, fd, &sent_bytes)) {
 				fprintf(stderr, "udpblast: %s\n", strerror(errno));
 				return 1;
 			}
 		}
 		if (sent_bytes > earned)
-			nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+			nanosleep(&(struct timespec) { .tv_nsec = 200000 }, NULL);
 	}
 	printf("{\"sent\":%" PRIu64 ",\"refused\":%" PRIu64 "}\n", b->sent, b->refused);
 	return 0;
@@ -146,7 +151,9 @@ static int bad_usage(const char *text)
 
 int main(int argc, char **argv)
 {
-	struct blast b = { .rate_bps = 1e6, .seconds = 1, .count = UINT64_MAX, .bytes = 1200, .seed = 1 };
+	struct blast b = {
+		.rate_bps = 1e6, .seconds = 1, .count = UINT64_MAX, .bytes = 1200, .seed = 1
+	};
 	double value = 0;
 	int c, err = 0;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE /* ppoll */
 /*
- * udpping: measures a path with numbered datagrams whose content both sides know: round trip, loss, duplicates, reordering,
- * damage, ECN marks, rate.
+ * udpping: measures a path with numbered datagrams whose content both sides know: round trip, loss,
+ * duplicates, reordering, damage, ECN marks, rate.
  */
 #include "tests/lab/emu_link.h" /* emu_random */
 
@@ -30,14 +30,18 @@
 #endif
 
 static const char usage[] =
-	"usage: udpping [options] HOST PORT   send datagrams, wait for their echoes, print the result\n"
-	"       udpping -e                    echo at a free port, which is printed first, until SIGTERM\n"
-	"       udpping -q                    the same, but only count; the result comes at SIGTERM\n"
+	"usage: udpping [options] HOST PORT   send datagrams, wait for their echoes, print the "
+        "result\n"
+	"       udpping -e                    echo at a free port, which is printed first, until "
+        "SIGTERM\n"
+	"       udpping -q                    the same, but only count; the result comes at "
+        "SIGTERM\n"
 	"  -n COUNT  datagrams (10)      -i MS  between them (10)     -s BYTES  of each (64)\n"
 	"  -w MS     wait for the last echo (1000)\n"
 	"  -g TRAIN  datagrams handed to the kernel at once, as one super-packet (1)\n"
 	"  -E        send as ECN-capable -o     one way: expect no echoes\n"
-	"Prints JSON; rtt_* in microseconds; marked, damaged: of the datagrams that this side received.\n";
+	"Prints JSON; rtt_* in microseconds; marked, damaged: of the datagrams that this side "
+        "received.\n";
 
 struct meter {
 	uint64_t sent, received, duplicates, reordered, damaged, marked, bytes;
@@ -63,10 +67,11 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * EMU_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* The content follows from the number; the time behind it does not count as damage where it cannot be checked. */
+/* The content follows from the number and the length, so that a cut-off end shows too; the time
+ * behind it does not count as damage where it cannot be checked. */
 static void fill(uint8_t *buf, size_t bytes, uint64_t number)
 {
-	uint64_t seed = number;
+	uint64_t seed = number ^ (uint64_t)bytes << 40;
 
 	memcpy(buf, &number, 8);
 	memset(buf + 8, 0, 8);
@@ -117,11 +122,11 @@ static void report(const struct meter *m)
 	uint64_t good = m->received - m->duplicates - m->damaged;
 	double seconds = (double)(m->last_ns - m->first_ns) / 1e9;
 
-	printf("{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"reordered\":%" PRIu64
-	       ",\"damaged\":%" PRIu64 ",\"marked\":%" PRIu64 ",",
+	printf("{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"duplicates\":%" PRIu64
+	       ",\"reordered\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"marked\":%" PRIu64 ",",
 	       m->sent, m->received, m->duplicates, m->reordered, m->damaged, m->marked);
-	printf("\"rtt_min_us\":%" PRIu64 ",\"rtt_avg_us\":%" PRIu64 ",\"rtt_max_us\":%" PRIu64 ",\"bytes\":%" PRIu64
-	       ",\"bit_per_s\":%.0f}\n",
+	printf("\"rtt_min_us\":%" PRIu64 ",\"rtt_avg_us\":%" PRIu64 ",\"rtt_max_us\":%" PRIu64
+	       ",\"bytes\":%" PRIu64 ",\"bit_per_s\":%.0f}\n",
 	       good ? m->rtt_min_us : 0, good ? m->rtt_sum_us / good : 0, m->rtt_max_us, m->bytes,
 	       seconds > 0 ? (double)m->bytes * 8 / seconds : 0);
 	fflush(stdout);
@@ -132,8 +137,12 @@ static int receive(int fd, uint8_t *buf, size_t *bytes, bool *marked, struct soc
 {
 	char control[64];
 	struct iovec iov = { buf, BYTES_MAX };
-	struct msghdr msg = { .msg_name = from, .msg_namelen = from ? sizeof(*from) : 0, .msg_iov = &iov, .msg_iovlen = 1,
-			      .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_name = from,
+		              .msg_namelen = from ? sizeof(*from) : 0,
+		              .msg_iov = &iov,
+		              .msg_iovlen = 1,
+		              .msg_control = control,
+		              .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
 
 	if (n < 0)
@@ -180,7 +189,8 @@ static int serve(struct meter *m, bool echo)
 	bool marked;
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, len) < 0 || getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
 		return fail("cannot bind");
 	set_options(fd, AF_INET6, false);
 	sigemptyset(&none);
@@ -237,7 +247,7 @@ static void receive_until(struct meter *m, int fd, uint64_t until_ns, uint64_t e
 	for (uint64_t now = now_ns(); now < until_ns && m->received < enough; now = now_ns()) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		struct timespec ts = { .tv_sec = (time_t)((until_ns - now) / EMU_NS_PER_S),
-				       .tv_nsec = (long)((until_ns - now) % EMU_NS_PER_S) };
+			               .tv_nsec = (long)((until_ns - now) % EMU_NS_PER_S) };
 
 		ppoll(&p, 1, &ts, NULL);
 		while (receive(fd, buf, &bytes, &marked, NULL))
@@ -272,11 +282,13 @@ static void ping(struct meter *m, int fd, const struct plan *plan)
 	uint64_t start_ns = now_ns();
 
 	for (uint64_t i = 0; i < plan->count; i += plan->train) {
-		receive_until(m, fd, start_ns + (uint64_t)((double)i * plan->interval_ms * 1e6), UINT64_MAX);
+		receive_until(m, fd, start_ns + (uint64_t)((double)i * plan->interval_ms * 1e6),
+		              UINT64_MAX);
 		m->sent += send_train(fd, plan, i);
 	}
 	if (!plan->one_way)
-		receive_until(m, fd, now_ns() + plan->wait_ms * 1000000, m->damaged || m->duplicates ? UINT64_MAX : m->sent);
+		receive_until(m, fd, now_ns() + plan->wait_ms * 1000000,
+		              m->damaged || m->duplicates ? UINT64_MAX : m->sent);
 	report(m);
 }
 
@@ -302,7 +314,9 @@ static bool parse(int c, const char *text, struct plan *plan)
 
 int main(int argc, char **argv)
 {
-	struct plan plan = { .count = 10, .wait_ms = 1000, .interval_ms = 10, .bytes = 64, .train = 1 };
+	struct plan plan = {
+		.count = 10, .wait_ms = 1000, .interval_ms = 10, .bytes = 64, .train = 1
+	};
 	struct meter m = { .rtt_min_us = UINT64_MAX, .room = COUNT_MAX };
 	bool echo = false, count = false, ecn = false;
 	int c, status = 1;
@@ -329,7 +343,8 @@ int main(int argc, char **argv)
 
 		int segment = (int)plan.bytes;
 
-		if (fd >= 0 && plan.train > 1 && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0) {
+		if (fd >= 0 && plan.train > 1 &&
+		    setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0) {
 			status = fail("UDP_SEGMENT");
 			close(fd);
 		} else if (fd >= 0) {

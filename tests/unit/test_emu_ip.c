@@ -50,10 +50,12 @@ static bool csum_good(const uint8_t *pkt, size_t bytes)
 	return sum_of(pkt + l4, bytes - l4, pseudo + (uint32_t)(bytes - l4)) == 0xffff;
 }
 
-/* A packet from host 1 to host 2 with random payload and an open checksum, as the kernel hands it over. */
+/* A packet from host 1 to host 2 with random payload and an open checksum, as the kernel hands it
+ * over. */
 static size_t make(uint8_t *pkt, int version, int proto, size_t payload, struct emu_csum *csum)
 {
-	size_t l4 = version == 4 ? 20 : 40, header = proto == UDP ? 8 : 32, bytes = l4 + header + payload;
+	size_t l4 = version == 4 ? 20 : 40, header = proto == UDP ? 8 : 32,
+	       bytes = l4 + header + payload;
 
 	memset(pkt, 0, l4 + header);
 	if (version == 4) {
@@ -63,7 +65,7 @@ static size_t make(uint8_t *pkt, int version, int proto, size_t payload, struct 
 		put16(pkt + 6, 0x4000);
 		pkt[8] = 64;
 		pkt[9] = (uint8_t)proto;
-		memcpy(pkt + 12, (uint8_t[]){ 10, 77, 0, 1, 10, 77, 0, 2 }, 8);
+		memcpy(pkt + 12, (uint8_t[]) { 10, 77, 0, 1, 10, 77, 0, 2 }, 8);
 		put16(pkt + 10, (uint16_t)~sum_of(pkt, 20, 0));
 	} else {
 		pkt[0] = 0x60;
@@ -86,9 +88,10 @@ static size_t make(uint8_t *pkt, int version, int proto, size_t payload, struct 
 	}
 	for (size_t i = l4 + header; i < bytes; i++)
 		pkt[i] = (uint8_t)emu_random(&rng);
-	uint32_t pseudo = version == 4 ? sum_of(pkt + 12, 8, (uint32_t)proto) : sum_of(pkt + 8, 32, (uint32_t)proto);
+	uint32_t pseudo = version == 4 ? sum_of(pkt + 12, 8, (uint32_t)proto)
+	                               : sum_of(pkt + 8, 32, (uint32_t)proto);
 
-	*csum = (struct emu_csum){ (uint16_t)l4, proto == UDP ? 6 : 16 };
+	*csum = (struct emu_csum) { (uint16_t)l4, proto == UDP ? 6 : 16 };
 	put16(pkt + l4 + csum->offset, sum_of(NULL, 0, pseudo + (uint32_t)(bytes - l4)));
 	return bytes;
 }
@@ -125,7 +128,8 @@ static void test_parse(void **state)
 		assert_int_equal(ip.to, -1);
 	}
 	make(pkt, 4, UDP, 100, &csum);
-	pkt[6] = 0x20; /* the first fragment shows ports, but its checksum is of more than is there */
+	pkt[6] = 0x20; /* the first fragment shows ports, but its checksum is of more than is there
+	                */
 	assert_int_equal(emu_ip_parse(pkt, 128, &ip), 0);
 	assert_int_equal(ip.payload_off, ip.l4_off);
 }
@@ -139,7 +143,8 @@ static void test_parse_garbage(void **state)
 	(void)state;
 	for (int i = 0; i < 100000; i++) {
 		size_t bytes = emu_random(&rng) % 80;
-		uint8_t *pkt = malloc(bytes + 1), out[MTU]; /* its own block, so that an overrun shows */
+		uint8_t *pkt = malloc(bytes + 1),
+			out[MTU]; /* its own block, so that an overrun shows */
 
 		for (size_t k = 0; k < bytes; k++)
 			pkt[k] = (uint8_t)emu_random(&rng);
@@ -152,7 +157,7 @@ static void test_parse_garbage(void **state)
 		if (emu_ip_parse(pkt, bytes, &ip) == 0) {
 			assert_true(ip.l4_off <= ip.payload_off && ip.payload_off <= bytes);
 			emu_ip_mark(pkt, &ip);
-			csum = (struct emu_csum){ 0, 0 };
+			csum = (struct emu_csum) { 0, 0 };
 			emu_ip_corrupt(pkt, bytes, &csum, true, (uint64_t)i);
 			if (emu_split_init(&split, pkt, bytes, 7) == 0) {
 				while (emu_split_next(&split, out, sizeof(out), &csum) > 0)
@@ -210,12 +215,14 @@ static void test_corrupt(void **state)
 	assert_false(emu_ip_corrupt(pkt, bytes, &csum, true, 1));
 }
 
-/* Cut a super-packet, check every part as a receiver would, and join the parts again: the payload is the same. */
+/* Cut a super-packet, check every part as a receiver would, and join the parts again: the payload
+ * is the same. */
 static void split_and_join(int version, int proto, size_t payload, uint16_t gso_bytes)
 {
 	static uint8_t super[70000], parts[64][MTU], back[70000];
 	struct emu_csum csum, csums[64];
-	size_t bytes[64], n = 0, total = 0, super_bytes = make(super, version, proto, payload, &csum);
+	size_t bytes[64], n = 0, total = 0,
+			  super_bytes = make(super, version, proto, payload, &csum);
 	size_t header = l4_of(super) + (proto == UDP ? 8 : 32), at = 0;
 	struct emu_split split;
 	struct emu_join join;
@@ -236,7 +243,8 @@ static void split_and_join(int version, int proto, size_t payload, uint16_t gso_
 		assert_true(csum_good(whole, bytes[n]));
 		if (proto == TCP) {
 			assert_int_equal(whole[l4_of(whole) + 13] & 0x80, n == 0 ? 0x80 : 0);
-			assert_int_equal(whole[l4_of(whole) + 13] & 0x08, total + bytes[n] - header == payload ? 8 : 0);
+			assert_int_equal(whole[l4_of(whole) + 13] & 0x08,
+			                 total + bytes[n] - header == payload ? 8 : 0);
 			parts[n][l4_of(whole) + 13] &= 0x7f; /* it would stand alone */
 		}
 		total += bytes[n] - header;
@@ -293,7 +301,9 @@ static void test_split_room(void **state)
 /* What must keep two packets apart. */
 static void test_join_refuses(void **state)
 {
-	static const size_t udp_bytes[] = { 1, 8, 12, 15, 19, 20, 22 }; /* tos, ttl, addresses, ports */
+	static const size_t udp_bytes[] = {
+		1, 8, 12, 15, 19, 20, 22
+	}; /* tos, ttl, addresses, ports */
 	uint8_t a[MTU], b[MTU];
 	struct emu_csum csum, none = { 0, 0 };
 	struct emu_join join;
@@ -320,7 +330,8 @@ static void test_join_refuses(void **state)
 
 	bytes = make(a, 6, TCP, 500, &csum);
 	assert_true(emu_join_first(&join, a, bytes, &csum));
-	assert_false(emu_join_next(&join, a, bytes, &csum)); /* the same sequence number: a repeat */
+	assert_false(
+		emu_join_next(&join, a, bytes, &csum)); /* the same sequence number: a repeat */
 	a[40 + 13] |= 1;
 	assert_false(emu_join_first(&join, a, bytes, &csum)); /* FIN */
 	bytes = make(a, 6, TCP, 0, &csum);
@@ -330,8 +341,8 @@ static void test_join_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),	       cmocka_unit_test(test_parse_garbage),
-		cmocka_unit_test(test_mark),	       cmocka_unit_test(test_corrupt),
+		cmocka_unit_test(test_parse),          cmocka_unit_test(test_parse_garbage),
+		cmocka_unit_test(test_mark),           cmocka_unit_test(test_corrupt),
 		cmocka_unit_test(test_split_and_join), cmocka_unit_test(test_split_room),
 		cmocka_unit_test(test_join_refuses),
 	};

@@ -91,7 +91,8 @@ static void test_queue_limits(void **state)
 	struct emu_link link;
 
 	(void)state;
-	setup(&link, "rate=12M queue=20ms"); /* the wait may be 20 ms, and the one more that is on the wire */
+	setup(&link, "rate=12M queue=20ms"); /* the wait may be 20 ms, and the one more that is on
+	                                        the wire */
 	assert_int_equal(accepted(&link, 100), 21);
 	assert_int_equal(offer(&link, 1 * MS, 1500).fate, EMU_PASS);
 	assert_int_equal(offer(&link, 1 * MS, 1500).fate, EMU_DROP_QUEUE);
@@ -99,6 +100,8 @@ static void test_queue_limits(void **state)
 	assert_int_equal(accepted(&link, 100), 10);
 	setup(&link, "rate=12M queue=0");
 	assert_int_equal(accepted(&link, 100), 100);
+	setup(&link, "queue=0 rate=12M");
+	assert_int_equal(accepted(&link, 1000), 1000);
 	setup(&link, "rate=12M"); /* EMU_DEFAULT_QUEUE_US */
 	assert_int_equal(accepted(&link, 1000), 101);
 	/* A packet longer than the queue passes when there is none before it. */
@@ -262,7 +265,8 @@ static void test_mtu_and_cut(void **state)
 	assert_int_equal(link.count.fate[EMU_DROP_CUT], 1);
 }
 
-/* Two links of one host share its uplink: together they get its rate, and the second link's own limit still holds. */
+/* Two links of one host share its uplink: together they get its rate, and the second link's own
+ * limit still holds. */
 static void test_uplink(void **state)
 {
 	struct emu_link a, b;
@@ -276,7 +280,8 @@ static void test_uplink(void **state)
 		emu_link_offer(&a, &uplink, 0, 1500, &v);
 		assert_int_equal(v.due_ns, (2 * i + 1 + 1) * MS);
 		emu_link_offer(&b, &uplink, 0, 1500, &v);
-		assert_int_equal(v.due_ns, (2 * i + 2 + 2) * MS); /* arrives every 2 ms, takes 2 ms */
+		assert_int_equal(v.due_ns,
+		                 (2 * i + 2 + 2) * MS); /* arrives every 2 ms, takes 2 ms */
 	}
 	uplink.shape.queue_us = 100000;
 	emu_link_offer(&a, &uplink, 0, 1500, &v);
@@ -294,7 +299,8 @@ static void test_same_seed_same_luck(void **state)
 	other = a;
 	other.rng = 8;
 	for (uint64_t i = 0; i < 10000; i++) {
-		struct emu_verdict x = offer(&a, i * MS, 100), y = offer(&b, i * MS, 100), z = offer(&other, i * MS, 100);
+		struct emu_verdict x = offer(&a, i * MS, 100), y = offer(&b, i * MS, 100),
+				   z = offer(&other, i * MS, 100);
 
 		assert_memory_equal(&x, &y, sizeof(x));
 		differ += x.fate != z.fate;
@@ -304,16 +310,45 @@ static void test_same_seed_same_luck(void **state)
 
 static void test_words(void **state)
 {
-	static const char *const good[] = { "rate=0", "rate=500M", "rate=1.5G", "rate=64k", "queue=10ms", "queue=256k",
-					    "queue=1500", "delay=1s", "delay=0", "jitter=200us", "loss=0.01", "loss=1%",
-					    "loss=100%", "burst=1%:8", "burst=0", "ge=1%:50%", "ge=0.1:0.5:1:0",
-					    "reorder=1%:5ms", "reorder=0", "dup=1", "corrupt=1%", "fix=0", "ecn=5ms",
-					    "mtu=1280", "mtu=0", "cut=1", "perfect" };
-	static const char *const bad[] = { "", "rate", "rate=", "rate=x", "rate=-1", "rate=5ms", "rate=1e30", "rate=inf",
-					   "rate=nan", "rat=1", "rate=1M ", "delay=50", "delay=50m", "delay=99999s",
-					   "loss=101%", "loss=2", "loss=1%:", "loss=1%:2", "burst=1%", "burst=1%:0",
-					   "burst=95%:2", "ge=1%", "ge=1:1:1:1:1", "reorder=1%", "reorder=1%:5",
-					   "fix=2", "fix=", "mtu=70000", "cut=yes", "=1", "perfect=1" };
+	static const char *const good[] = {
+		"rate=0",     "rate=500M",      "rate=1.5G",      "rate=64k",   "queue=10ms",
+		"queue=256k", "queue=1500",     "delay=1s",       "delay=0",    "jitter=200us",
+		"loss=0.01",  "loss=1%",        "loss=100%",      "burst=1%:8", "burst=0",
+		"ge=1%:50%",  "ge=0.1:0.5:1:0", "reorder=1%:5ms", "reorder=0",  "dup=1",
+		"corrupt=1%", "fix=0",          "ecn=5ms",        "mtu=1280",   "mtu=0",
+		"cut=1",      "perfect"
+	};
+	static const char *const bad[] = { "",
+		                           "rate",
+		                           "rate=",
+		                           "rate=x",
+		                           "rate=-1",
+		                           "rate=5ms",
+		                           "rate=1e30",
+		                           "rate=inf",
+		                           "rate=nan",
+		                           "rat=1",
+		                           "rate=1M ",
+		                           "delay=50",
+		                           "delay=50m",
+		                           "delay=99999s",
+		                           "loss=101%",
+		                           "loss=2",
+		                           "loss=1%:",
+		                           "loss=1%:2",
+		                           "burst=1%",
+		                           "burst=1%:0",
+		                           "burst=95%:2",
+		                           "ge=1%",
+		                           "ge=1:1:1:1:1",
+		                           "reorder=1%",
+		                           "reorder=1%:5",
+		                           "fix=2",
+		                           "fix=",
+		                           "mtu=70000",
+		                           "cut=yes",
+		                           "=1",
+		                           "perfect=1" };
 	struct emu_params params, before;
 
 	(void)state;
@@ -338,7 +373,8 @@ static void test_values(void **state)
 	const struct emu_params *p = &link.params;
 
 	(void)state;
-	setup(&link, "rate=1.5M queue=64k delay=1.5ms loss=0.5% corrupt=1 reorder=50%:2us ecn=1s mtu=1280");
+	setup(&link, "rate=1.5M queue=64k delay=1.5ms loss=0.5% corrupt=1 reorder=50%:2us ecn=1s "
+	             "mtu=1280");
 	assert_int_equal(p->shape.rate_bps, 1500000);
 	assert_int_equal(p->shape.queue_bytes, 64000);
 	assert_int_equal(p->shape.queue_us, 0);
@@ -354,22 +390,14 @@ static void test_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_perfect),
-		cmocka_unit_test(test_rate_and_delay),
-		cmocka_unit_test(test_queue_limits),
-		cmocka_unit_test(test_rate_change),
-		cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_burst),
-		cmocka_unit_test(test_reorder),
-		cmocka_unit_test(test_jitter),
-		cmocka_unit_test(test_delay_change),
-		cmocka_unit_test(test_dup_and_corrupt),
-		cmocka_unit_test(test_mark),
-		cmocka_unit_test(test_mtu_and_cut),
-		cmocka_unit_test(test_uplink),
-		cmocka_unit_test(test_same_seed_same_luck),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_perfect),      cmocka_unit_test(test_rate_and_delay),
+		cmocka_unit_test(test_queue_limits), cmocka_unit_test(test_rate_change),
+		cmocka_unit_test(test_loss),         cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_reorder),      cmocka_unit_test(test_jitter),
+		cmocka_unit_test(test_delay_change), cmocka_unit_test(test_dup_and_corrupt),
+		cmocka_unit_test(test_mark),         cmocka_unit_test(test_mtu_and_cut),
+		cmocka_unit_test(test_uplink),       cmocka_unit_test(test_same_seed_same_luck),
+		cmocka_unit_test(test_words),        cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

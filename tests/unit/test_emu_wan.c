@@ -51,7 +51,7 @@ static void send_pkt(struct emu_wan *wan, int from, int to, uint64_t number, uin
 	super.pkt[0] = 0x45;
 	put16(super.pkt + 2, BYTES);
 	super.pkt[9] = 17;
-	memcpy(super.pkt + 12, (uint8_t[]){ 10, 77, 0, (uint8_t)from, 10, 77, 0, (uint8_t)to }, 8);
+	memcpy(super.pkt + 12, (uint8_t[]) { 10, 77, 0, (uint8_t)from, 10, 77, 0, (uint8_t)to }, 8);
 	put16(super.pkt + 24, BYTES - 20);
 	memcpy(super.pkt + 28, &number, sizeof(number));
 	emu_wan_input(wan, from, &super, now_ns);
@@ -100,7 +100,8 @@ static void test_reorder(void **state)
 	struct emu_wan *wan = emu_wan_new(HOSTS, 1500, 1, take, &sink);
 
 	(void)state;
-	emu_link_set(emu_wan_link(wan, 1, 2), &(struct emu_params){ .reorder = 0.1, .reorder_us = 5000 });
+	emu_link_set(emu_wan_link(wan, 1, 2),
+	             &(struct emu_params) { .reorder = 0.1, .reorder_us = 5000 });
 	for (uint64_t i = 0; i < 1000; i++) {
 		send_pkt(wan, 1, 2, i, i * MS);
 		emu_wan_run(wan, i * MS);
@@ -118,10 +119,10 @@ static void test_cut_under_way(void **state)
 	struct emu_link *link = emu_wan_link(wan, 1, 2);
 
 	(void)state;
-	emu_link_set(link, &(struct emu_params){ .delay_us = 10000 });
+	emu_link_set(link, &(struct emu_params) { .delay_us = 10000 });
 	send_pkt(wan, 1, 2, 0, 0);
 	send_pkt(wan, 1, 3, 0, 0);
-	emu_link_set(link, &(struct emu_params){ .delay_us = 10000, .cut = true });
+	emu_link_set(link, &(struct emu_params) { .delay_us = 10000, .cut = true });
 	emu_wan_run(wan, 20 * MS);
 	assert_int_equal(sink.count[2], 0);
 	assert_int_equal(sink.count[3], 1);
@@ -168,8 +169,9 @@ static void test_strays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_arrive),   cmocka_unit_test(test_reorder), cmocka_unit_test(test_cut_under_way),
-		cmocka_unit_test(test_late),	     cmocka_unit_test(test_strays),
+		cmocka_unit_test(test_all_arrive),    cmocka_unit_test(test_reorder),
+		cmocka_unit_test(test_cut_under_way), cmocka_unit_test(test_late),
+		cmocka_unit_test(test_strays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
