@@ -7,6 +7,11 @@
 
 /* Below it, RTT is made by schedulers: a rate over one such RTT is noise. */
 #define SHORT_RTT_US 1000
+/* A queue is a delay of this share of the RTT, within bounds, and of some packets. */
+#define QUEUE_RTT_DIVISOR 16
+#define QUEUE_LEAST_US 1000
+#define QUEUE_MOST_US 15000
+#define QUEUE_PKTS 4
 /* Rounds, and the intervals of rates on short paths, last at least this long. */
 #define MIN_ROUND_US 4000
 /* Rounds per slot of the aggregation filter. */
@@ -19,6 +24,14 @@
 /* Window in which sending and arrival are compared, as a share of the RTT. */
 #define WINDOW_RTT_DIVISOR 4
 #define MIN_WINDOW_US 4000
+#define WINDOW_JITTERS 4
+/* ACKs over which jitter is averaged; how much of it is the sender's own trains and packets. */
+#define NOISE_MEMORY 8
+#define NOISE_USUAL_RTT_DIVISOR 64
+#define NOISE_USUAL_US 1000
+#define NOISE_USUAL_PKTS 4
+/* No more than this share of a rate is taken for luck. */
+#define LUCK_DIVISOR 8
 /* How long the most that a path carried is remembered, at least. */
 #define PEAK_SLOT_US 30000000
 
@@ -86,19 +99,33 @@ uint64_t rmdt_bbr_model_queue_us(const struct rmdt_bbr_model *model)
 	return least_us - model->min_rtt_us;
 }
 
-uint64_t rmdt_bbr_model_queue_thresh_us(const struct rmdt_bbr_model *model, uint32_t mss_bytes)
+/* Time that some packets take at the bottleneck. */
+static uint64_t pkts_us(const struct rmdt_bbr_model *model, uint32_t pkts, uint32_t mss_bytes)
 {
 	uint64_t bw = rmdt_bbr_max_get(&model->bw);
-	uint64_t thresh_us = model->min_rtt_us / 16;
 
-	if (thresh_us < 1000)
-		thresh_us = 1000;
-	if (thresh_us > 15000)
-		thresh_us = 15000;
+	return bw == 0 ? 0 : (uint64_t)pkts * mss_bytes * US_PER_S / bw;
+}
+
+/* Jitter beyond what batches and large packets make by themselves. */
+static uint64_t jitter_us(const struct rmdt_bbr_model *model, uint32_t mss_bytes)
+{
+	uint64_t usual_us = model->min_rtt_us / NOISE_USUAL_RTT_DIVISOR + NOISE_USUAL_US +
+			    pkts_us(model, NOISE_USUAL_PKTS, mss_bytes);
+
+	return model->noise_us > usual_us ? model->noise_us - usual_us : 0;
+}
+
+uint64_t rmdt_bbr_model_queue_thresh_us(const struct rmdt_bbr_model *model, uint32_t mss_bytes)
+{
+	uint64_t thresh_us = model->min_rtt_us / QUEUE_RTT_DIVISOR;
+
+	if (thresh_us < QUEUE_LEAST_US)
+		thresh_us = QUEUE_LEAST_US;
+	if (thresh_us > QUEUE_MOST_US)
+		thresh_us = QUEUE_MOST_US;
 	/* On a slow path a few packets are a delay of their own. */
-	if (bw != 0)
-		thresh_us += 4 * (uint64_t)mss_bytes * US_PER_S / bw;
-	return thresh_us;
+	return thresh_us + pkts_us(model, QUEUE_PKTS, mss_bytes) + jitter_us(model, mss_bytes) / 2;
 }
 
 uint32_t rmdt_bbr_model_share(const struct rmdt_bbr_model *model)
@@ -162,10 +189,41 @@ static void add_round_rate(struct rmdt_bbr_model *model, const struct rmdt_cc_ac
 		model->last_bw = rate;
 }
 
-static void update_bw(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *ack)
+/*
+ * A queue that grows or shrinks changes the delay of the way steadily; what changes from ACK to
+ * ACK is jitter. It is measured at the receiver: what ACKs suffer on their way does not count.
+ */
+static void update_noise(struct rmdt_bbr_model *model, const struct rmdt_rate_sample *sample)
+{
+	int64_t shift_us = (int64_t)sample->train_rx_us - (int64_t)sample->train_send_us;
+	int64_t change_us = shift_us - model->shift_us;
+
+	if (sample->train_bytes == 0 || sample->train_rx_us == 0)
+		return;
+	model->shift_us = shift_us;
+	if (change_us < 0)
+		change_us = -change_us;
+	model->noise_us = (model->noise_us * (NOISE_MEMORY - 1) + (uint64_t)change_us) /
+			  NOISE_MEMORY;
+}
+
+/* The highest of many samples is the luckiest one: take off what luck jitter can bring. */
+static uint64_t sober_rate(const struct rmdt_bbr_model *model,
+			   const struct rmdt_rate_sample *sample, uint32_t mss_bytes)
+{
+	uint64_t luck_us = jitter_us(model, mss_bytes);
+
+	if (luck_us > sample->interval_us / LUCK_DIVISOR)
+		luck_us = sample->interval_us / LUCK_DIVISOR;
+	return sample->rate * sample->interval_us / (sample->interval_us + luck_us);
+}
+
+static void update_bw(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *ack,
+		      uint32_t mss_bytes)
 {
 	const struct rmdt_rate_sample *sample = ack->sample;
 	bool small = model->min_rtt_us < MIN_ROUND_US;
+	uint64_t rate;
 
 	if (model->round_start) {
 		if (small && model->round_count > 1)
@@ -179,10 +237,11 @@ static void update_bw(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *ac
 	model->round_app_limited |= sample->app_limited;
 	if (small && model->round_count > 4)
 		return;
-	if (sample->rate > model->round_bw)
-		model->round_bw = sample->rate;
-	if (!sample->app_limited || sample->rate >= rmdt_bbr_max_get(&model->bw))
-		rmdt_bbr_max_add(&model->bw, sample->rate);
+	rate = sober_rate(model, sample, mss_bytes);
+	if (rate > model->round_bw)
+		model->round_bw = rate;
+	if (!sample->app_limited || rate >= rmdt_bbr_max_get(&model->bw))
+		rmdt_bbr_max_add(&model->bw, rate);
 }
 
 static void update_rtt(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *ack)
@@ -232,7 +291,7 @@ void rmdt_bbr_model_on_ack(struct rmdt_bbr_model *model, const struct rmdt_cc_ac
 			   uint32_t mss_bytes)
 {
 	const struct rmdt_rate_sample *sample = ack->sample;
-	uint64_t window_us;
+	uint64_t window_us, jitter = jitter_us(model, mss_bytes) * WINDOW_JITTERS;
 
 	model->round_start = false;
 	model->window_done = false;
@@ -245,11 +304,13 @@ void rmdt_bbr_model_on_ack(struct rmdt_bbr_model *model, const struct rmdt_cc_ac
 	rmdt_bbr_loss_on_acked(&model->loss, sample->newly_acked_bytes, sample->sent_us,
 			       mss_bytes);
 	update_round(model, ack, mss_bytes);
-	update_bw(model, ack);
+	update_noise(model, sample);
+	update_bw(model, ack, mss_bytes);
 	update_extra(model, ack);
 	window_us = model->min_rtt_us / WINDOW_RTT_DIVISOR;
 	if (window_us < MIN_WINDOW_US)
 		window_us = MIN_WINDOW_US;
+	window_us = window_us > jitter ? window_us : jitter;
 	model->window_done = rmdt_bbr_start_on_ack(&model->start, sample, window_us,
 						    mss_bytes);
 }

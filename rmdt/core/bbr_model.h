@@ -42,6 +42,9 @@ struct rmdt_bbr_model {
 
 	uint64_t delivered_bytes;	/* by the connection, with the last ACK */
 
+	int64_t shift_us;		/* change of the way's delay between the last two ACKs */
+	uint64_t noise_us;		/* how much that changes: jitter, but not a growing queue */
+
 	/* Rounds: one RTT of feedback, but never shorter than a few milliseconds. */
 	uint64_t round_count;
 	uint64_t round_end_bytes;	/* delivered_bytes at whose sending the next round begins */
