@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The simulator: one sender and up to SIM_MAX receivers, whole associations of rmdt/core over emulated paths in virtual
- * time. A plan says everything; one seed repeats a run exactly. sim_run checks the invariants at every step and says in
- * words which one broke.
+ * time. A plan says everything, so a plan repeats a run exactly. sim_run checks the invariants that hold for every plan
+ * and says in words which one broke; sim_expect (sim_expect.h) knows which fate each receiver must have.
+ *
+ * Invariants of sim_run: every byte is read once, in order and right; no false end; nothing confirmed that was not read to
+ * its end; neither pool above its cap, and all blocks back at the end; the books of sent packets bounded; no timer in the
+ * past; nobody asleep who has something to say; no livelock; over within limit_us; quiet when all is done; and when the
+ * sender closes, everybody hears of it.
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
@@ -25,7 +30,7 @@ struct sim_receiver_plan {
 	uint64_t die_us;			/* falls silent for good */
 	uint64_t restart_us;			/* loses all its state and listens again */
 	uint64_t cut_us, heal_us;		/* the path carries nothing in between */
-	uint64_t shrink_us;			/* from then on packets above shrink_mtu vanish */
+	uint64_t shrink_us;			/* from then on IP packets above shrink_mtu vanish */
 	uint32_t shrink_mtu;
 	uint64_t move_us;			/* its address changes */
 	bool wrong_psk;
@@ -35,6 +40,7 @@ struct sim_plan {
 	uint64_t seed;
 	uint64_t bytes;				/* length of the stream */
 	uint64_t write_rate;			/* bytes/s the writer offers; 0: as fast as there is room */
+	uint64_t write_us;			/* the writer begins then; 0: at once */
 	unsigned receivers;
 	struct sim_receiver_plan receiver[SIM_MAX];
 	struct rmdt_policy policy;
@@ -44,33 +50,44 @@ struct sim_plan {
 	uint64_t fixed_rate;
 	enum rmdt_suite suite;
 	bool cipher_none, psk;
+	bool ecn;				/* the paths mark instead of only dropping */
 	uint32_t mtu;				/* UDP payload of the interface */
 	uint64_t rekey_packets;			/* 0: built-in */
 	struct emu_shape uplink;		/* shared by all paths out of the sender; rate 0: none */
-	uint64_t limit_us;			/* it must all be over by then */
+	uint64_t sender_pause_us, sender_resume_us, sender_die_us;
+	bool timers_first;			/* after a pause timers run before what waited in the socket is read */
+	uint64_t limit_us;			/* every fate must be known by then */
+	uint64_t idle_us;			/* how long to watch that it is quiet afterwards; 0: not at all */
 };
 
 enum sim_fate { SIM_RUNNING, SIM_CONFIRMED, SIM_LOST };
 
 struct sim_receiver_result {
-	enum sim_fate fate;
+	enum sim_fate fate;			/* as the sender knows it */
 	unsigned code;
 	char reason[RMDT_REASON_BYTES + 1];
-	uint64_t end_us;			/* when its fate was known to the sender */
+	uint64_t end_us;			/* when it was known to the sender */
 	uint64_t delivered_bytes;		/* read and found right by its application */
+	uint64_t first_byte_us;			/* when its application read the first */
+	uint64_t last_byte_us;			/* and the newest so far */
 	bool saw_end;				/* its application saw the complete end */
+	bool broke;				/* its application saw the flow break, at broke_us with broke_code */
+	unsigned broke_code;
+	uint64_t broke_us;
 	uint64_t chunk_bytes, repaired_bytes;	/* sent to it */
-	uint64_t feedback_bytes;		/* sent by it */
-	uint64_t idle_packets;			/* sent by both after the end of the stream was confirmed, see quiet */
-	uint64_t queue_max_us;
+	uint64_t feedback_bytes;		/* UDP payload sent by it until its fate was known */
+	uint64_t rekeys, moves, black_holes;	/* of the sender's association */
+	uint32_t mtu_bytes;			/* in use at the end */
+	size_t peak_books;			/* most packets in the books of either end */
 };
 
 struct sim_result {
 	bool ok;
 	char broken[256];			/* the invariant, when not ok */
-	uint64_t end_us;
+	uint64_t end_us;			/* when the last fate was known */
 	uint64_t steps, datagrams;
-	uint64_t peak_send_blocks;
+	uint64_t idle_datagrams;		/* of all ends together during idle_us */
+	uint32_t peak_send_blocks, peak_recv_blocks;
 	struct sim_receiver_result receiver[SIM_MAX];
 };
 
