@@ -657,10 +657,8 @@ static bool send_probe(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *
 	return finish_ctrl(&s, train, 0);
 }
 
-bool rmdt_conn_send(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
+static bool send_something(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
 {
-	train->len = train->segment = 0;
-	train->probe = false;
 	c->send_wait_us = UINT64_MAX;
 	if (c->hs && c->state != CONN_DRAINED) {
 		train->len = train->segment = rmdt_handshake_send(c->hs, now_us, train->buf, train->cap);
@@ -670,10 +668,25 @@ bool rmdt_conn_send(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *tra
 	}
 	if (c->state == CONN_CLOSING && c->keys && send_close(c, now_us, train))
 		return true;
-	if (c->state == CONN_UP &&
-	    (send_challenge(c, now_us, train) || send_ctrl(c, now_us, train) || send_probe(c, now_us, train) ||
-	     send_mtu_probe(c, now_us, train) || send_data(c, now_us, train)))
-		return true;
+	return c->state == CONN_UP &&
+	       (send_challenge(c, now_us, train) || send_ctrl(c, now_us, train) || send_probe(c, now_us, train) ||
+		send_mtu_probe(c, now_us, train) || send_data(c, now_us, train));
+}
+
+bool rmdt_conn_send(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
+{
+	/* Looking for data may find that a flow has ended, or break the association: then there is something to say. */
+	for (unsigned round = 0; round < 2; round++) {
+		train->len = train->segment = 0;
+		train->probe = false;
+		c->pending = false;
+		if (send_something(c, now_us, train)) {
+			c->pending = true;
+			return true;
+		}
+		if (!c->pending)
+			break;
+	}
 	/* What could not be said now waits for a datagram, a kick or the deadline. */
 	c->pending = false;
 	return false;
