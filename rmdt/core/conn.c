@@ -158,6 +158,10 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 		rmdt_pmtu_init(&c->pmtu, RMDT_PMTU_BASE, (uint32_t)max);
 	rmdt_pacer_init(&c->pacer, now_us, rmdt_cc_pacing_rate(c->cc), RMDT_BASE_BYTES);
 	rmdt_conn_update_mtu(c, now_us);
+	if (rmdt_handshake_rtt_us(c->hs) > 0) {
+		rmdt_rtt_sample(&c->rtt, now_us, rmdt_handshake_rtt_us(c->hs), 0);
+		rmdt_acks_set_rtt(&c->acks, c->rtt.srtt_us);
+	}
 	c->state = CONN_UP;
 	c->up_us = c->last_heard_us = now_us;
 	c->ev_up = true;
@@ -221,8 +225,10 @@ static void tick_handshake(struct rmdt_conn *c, uint64_t now_us)
 	if (!c->hs)
 		return;
 	rmdt_handshake_tick(c->hs, now_us);
-	if (rmdt_handshake_state(c->hs) == RMDT_HANDSHAKE_ADMIT && !c->admit_asked)
+	if (rmdt_handshake_state(c->hs) == RMDT_HANDSHAKE_ADMIT && !c->admit_asked) {
 		memcpy(c->remote_key, rmdt_handshake_remote_key(c->hs), sizeof(c->remote_key));
+		c->asks = true;
+	}
 	if (rmdt_handshake_state(c->hs) == RMDT_HANDSHAKE_FAILED) {
 		code = rmdt_handshake_code(c->hs, &reason);
 		rmdt_conn_break(c, now_us, code, reason, false);
@@ -368,14 +374,17 @@ static void receive_handshake(struct rmdt_conn *c, uint64_t now_us, const uint8_
 }
 
 /* L5: whoever still talks to a closed association is told again. */
-static void receive_closing(struct rmdt_conn *c, uint64_t now_us, const uint8_t *buf, size_t len,
+static void receive_closing(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len,
 			    const struct rmdt_addr *from, enum rmdt_form form)
 {
 	if (form == RMDT_FORM_HANDSHAKE) {
 		receive_handshake(c, now_us, buf, len, from);
 		return;
 	}
-	if (c->keys && c->close_said < CONN_CLOSE_TIMES) {
+	if (form == RMDT_FORM_CTRL && rmdt_conn_hears_close(c, now_us, buf, len)) {
+		c->drain_us = now_us;	/* both know: nothing more will come */
+		c->pending = true;
+	} else if (c->keys && c->close_said < CONN_CLOSE_TIMES) {
 		c->close_said++;
 		rmdt_conn_due(c, CDUE_CLOSE);
 	}
@@ -459,7 +468,13 @@ bool rmdt_conn_event(struct rmdt_conn *c, struct rmdt_conn_event *e)
 		e->code = c->down_code;
 		memcpy(e->reason, c->down_reason, sizeof(e->reason));
 	}
+	c->asks = c->asks && e->kind != RMDT_CONN_NONE;
 	return e->kind != RMDT_CONN_NONE;
+}
+
+bool rmdt_conn_asks(const struct rmdt_conn *c)
+{
+	return c->asks;
 }
 
 void rmdt_conn_admit(struct rmdt_conn *c, uint64_t now_us, unsigned code, const char *reason)

@@ -110,6 +110,11 @@ struct rmdt_conn_event {
 };
 /* The next event, merged per flow; false: none. Pointers are valid until the flow is freed. */
 bool rmdt_conn_event(struct rmdt_conn *conn, struct rmdt_conn_event *event);
+/*
+ * An ADMIT or OFFER waits among the events. Until it is answered, packets that build on the answer are dropped and must be
+ * repaired: an owner that receives batches pulls at once when this is true.
+ */
+bool rmdt_conn_asks(const struct rmdt_conn *conn);
 
 /* Answers RMDT_CONN_ADMIT: code 0 admits, else the handshake ends with a reject that names it. */
 void rmdt_conn_admit(struct rmdt_conn *conn, uint64_t now_us, unsigned code, const char *reason);

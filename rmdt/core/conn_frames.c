@@ -107,6 +107,7 @@ static bool hear_open(struct hearing *h)
 		rmdt_conn_refuse(c, in, RMDT_CODE_BUSY, "too many open flows");
 	else
 		rmdt_conn_event_in(c, in, 0);
+	c->asks |= in->in_events;
 	return true;
 }
 
@@ -359,6 +360,7 @@ static bool hear_close(struct hearing *h)
 		return false;
 	rmdt_conn_break(h->c, h->now_us, code ? (unsigned)code : RMDT_CODE_CLOSED,
 			reason[0] ? reason : "closed by the far end", false);
+	rmdt_conn_due(h->c, CDUE_CLOSE);	/* L5: answered once, then silence */
 	return true;
 }
 

@@ -142,6 +142,7 @@ struct rmdt_conn {
 
 	struct rmdt_outflow *events_out, **events_out_tail;
 	struct rmdt_inflow *events_in, **events_in_tail;
+	bool asks;			/* an ADMIT or OFFER has not been pulled */
 	bool ev_up, ev_down, ev_moved, ev_hint, rx_messages_news;
 	unsigned down_code;
 	char down_reason[RMDT_REASON_BYTES + 1];
@@ -183,6 +184,9 @@ void rmdt_conn_receive_data(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 			    const struct rmdt_addr *from);
 void rmdt_conn_receive_ctrl(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len, unsigned ecn,
 			    const struct rmdt_addr *from);
+
+/* Is it a sealed packet that says CLOSE? */
+bool rmdt_conn_hears_close(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len);
 
 /* conn_frames.c: the frames of one opened CTRL packet. false: malformed. *eliciting is set as F2 says. */
 bool rmdt_conn_frames(struct rmdt_conn *c, uint64_t now_us, const uint8_t *buf, size_t len,

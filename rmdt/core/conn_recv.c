@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/conn_impl.h"
+#include "core/frame.h"
 
 #define MAX_PAYLOAD 65535
 
@@ -213,4 +214,18 @@ void rmdt_conn_receive_ctrl(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 	}
 	packet_is_good(c, now_us, &(struct rmdt_acks_packet){
 		.pn = h.pn, .bytes = (uint32_t)len, .ack_eliciting = eliciting, .ecn = ecn }, from);
+}
+
+bool rmdt_conn_hears_close(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len)
+{
+	struct rmdt_ctrl_header h;
+	struct rmdt_keys_packet p = {
+		.ad = buf, .ad_len = RMDT_CTRL_HEADER_BYTES, .in = buf + RMDT_CTRL_HEADER_BYTES,
+		.in_len = len - RMDT_CTRL_HEADER_BYTES, .out = buf + RMDT_CTRL_HEADER_BYTES,
+	};
+
+	if (!c->keys || !rmdt_ctrl_header_read(buf, &h) || h.cid != c->cfg.local_cid)
+		return false;
+	p.pn = h.pn;
+	return rmdt_keys_open(c->keys, &p, h.phase, now_us) > 0 && buf[RMDT_CTRL_HEADER_BYTES] == RMDT_FRAME_CLOSE;
 }

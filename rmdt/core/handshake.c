@@ -26,7 +26,8 @@ struct rmdt_handshake {
 	uint8_t packet[RMDT_HANDSHAKE_PACKET_BYTES];	/* what is said (again) */
 	size_t packet_len;
 	bool due;				/* say it now */
-	unsigned retries;
+	unsigned retries, said;			/* said: times the present packet was sent */
+	uint64_t said_us, rtt_us;
 	uint64_t resend_us, interval_us;	/* initiator's timer; resend_us UINT64_MAX: none */
 	uint64_t end_us;			/* timeout */
 	uint64_t doubt_us;			/* when an unproven refusal is believed; UINT64_MAX */
@@ -62,6 +63,7 @@ static void build(struct rmdt_handshake *hs, enum rmdt_handshake_type type, cons
 	hs->packet_len = rmdt_handshake_write(hs->packet, sizeof(hs->packet), &p);
 	assert(hs->packet_len > 0);
 	hs->due = true;
+	hs->said = 0;
 }
 
 /* H5: a refusal, proven when there is a key for that. */
@@ -174,6 +176,12 @@ static int listen_params(struct rmdt_handshake *hs, const struct rmdt_handshake_
 	return n < 0 ? n : rmdt_params_read(payload, (size_t)n, &hs->remote);
 }
 
+/* The answer to our packet is here: if it was said once, we know how long that took. */
+static void measure(struct rmdt_handshake *hs, uint64_t now_us)
+{
+	hs->rtt_us = hs->said == 1 ? now_us - hs->said_us : 0;
+}
+
 static bool on_init(struct rmdt_handshake *hs, const struct rmdt_handshake_packet *p)
 {
 	struct rmdt_piece piece = { p->noise, p->noise_len };
@@ -211,6 +219,7 @@ static bool on_reply(struct rmdt_handshake *hs, uint64_t now_us, const struct rm
 	}
 	if (err)
 		return false;
+	measure(hs, now_us);
 	hs->dcid = hs->remote.cid;
 	hs->state = RMDT_HANDSHAKE_ADMIT;
 	hs->due = false;
@@ -219,7 +228,7 @@ static bool on_reply(struct rmdt_handshake *hs, uint64_t now_us, const struct rm
 	return true;
 }
 
-static bool on_finish(struct rmdt_handshake *hs, const struct rmdt_handshake_packet *p)
+static bool on_finish(struct rmdt_handshake *hs, uint64_t now_us, const struct rmdt_handshake_packet *p)
 {
 	int err;
 
@@ -242,6 +251,7 @@ static bool on_finish(struct rmdt_handshake *hs, const struct rmdt_handshake_pac
 	}
 	if (err)
 		return false;
+	measure(hs, now_us);
 	hs->dcid = hs->remote.cid;
 	hs->state = RMDT_HANDSHAKE_ADMIT;
 	return true;
@@ -291,7 +301,7 @@ bool rmdt_handshake_receive(struct rmdt_handshake *hs, uint64_t now_us, const st
 	case RMDT_HS_REPLY:
 		return on_reply(hs, now_us, p);
 	case RMDT_HS_FINISH:
-		return on_finish(hs, p);
+		return on_finish(hs, now_us, p);
 	case RMDT_HS_RETRY:
 		return on_retry(hs, now_us, p);
 	case RMDT_HS_REJECT:
@@ -315,6 +325,8 @@ size_t rmdt_handshake_send(struct rmdt_handshake *hs, uint64_t now_us, uint8_t *
 	if (!hs->due || hs->packet_len > size)
 		return 0;
 	hs->due = false;
+	hs->said++;
+	hs->said_us = now_us;
 	memcpy(buf, hs->packet, hs->packet_len);
 	return hs->packet_len;
 }
@@ -406,6 +418,11 @@ const uint8_t *rmdt_handshake_remote_key(const struct rmdt_handshake *hs)
 const struct rmdt_params *rmdt_handshake_remote(const struct rmdt_handshake *hs)
 {
 	return &hs->remote;
+}
+
+uint64_t rmdt_handshake_rtt_us(const struct rmdt_handshake *hs)
+{
+	return hs->rtt_us;
 }
 
 int rmdt_handshake_split(const struct rmdt_handshake *hs, struct rmdt_noise_split *split)

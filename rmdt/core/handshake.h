@@ -60,6 +60,8 @@ enum rmdt_handshake_state rmdt_handshake_state(const struct rmdt_handshake *hs);
 unsigned rmdt_handshake_code(const struct rmdt_handshake *hs, const char **reason);	/* when FAILED */
 const uint8_t *rmdt_handshake_remote_key(const struct rmdt_handshake *hs);	/* from ADMIT on */
 const struct rmdt_params *rmdt_handshake_remote(const struct rmdt_handshake *hs);	/* from ADMIT on */
+/* Round trip time that the handshake saw, 0 when packets were repeated and it cannot be told. */
+uint64_t rmdt_handshake_rtt_us(const struct rmdt_handshake *hs);
 int rmdt_handshake_split(const struct rmdt_handshake *hs, struct rmdt_noise_split *split);	/* when DONE */
 
 #endif

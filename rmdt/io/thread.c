@@ -78,6 +78,8 @@ static void receive_packet(struct rmdt_thread *t, uint8_t *buf, size_t len, unsi
 		return;
 	}
 	rmdt_conn_receive(link->conn, t->now_us, buf, len, ecn, from);
+	if (rmdt_conn_asks(link->conn))
+		rmdt_link_pull(link);
 	rmdt_link_touch(link);
 }
 
