@@ -31,7 +31,7 @@
 #define NOISE_USUAL_US 1000
 #define NOISE_USUAL_PKTS 4
 /* No more than this share of a rate is taken for luck. */
-#define LUCK_DIVISOR 8
+#define LUCK_DIVISOR 16
 /* How long the most that a path carried is remembered, at least. */
 #define PEAK_SLOT_US 30000000
 
@@ -159,7 +159,7 @@ static void update_round(struct rmdt_bbr_model *model, const struct rmdt_cc_ack 
 	model->last_loss_ppm = rmdt_bbr_loss_round_ppm(&model->loss);
 	model->last_excess_ppm = rmdt_bbr_loss_excess_ppm(&model->loss, mss_bytes);
 	model->last_ce_ppm = rmdt_bbr_loss_round_ce_ppm(&model->loss);
-	rmdt_bbr_loss_end_round(&model->loss);
+	rmdt_bbr_loss_end_round(&model->loss, mss_bytes);
 	model->round_end_bytes = ack->delivered_bytes;
 	model->round_bw = 0;
 	model->round_rtt_us = UINT64_MAX;

@@ -178,11 +178,14 @@ static void set_calm(struct rmdt_bbr *bbr, uint64_t now_us)
 	uint64_t bw = rmdt_bbr_max_get(&model->bw);
 	bool calm = bbr->state == RMDT_BBR_DRAIN || bbr->state == RMDT_BBR_DOWN ||
 		    bbr->state == RMDT_BBR_PROBE_RTT;
+	enum rmdt_bbr_calm kind = RMDT_BBR_BUSY;
 
 	if (bbr->state == RMDT_BBR_CRUISE && model->bw_lo < rmdt_bbr_scale(bw, CALM_GAIN))
 		calm = true;
-	/* A queue that stays in spite of it is not ours to empty; its losses are no chance. */
-	rmdt_bbr_loss_set_calm(&bbr->model.loss, calm && !rmdt_bbr_has_queue(bbr, 2), now_us);
+	/* With a queue that stays in spite of it, losses need not be chance. */
+	if (calm)
+		kind = rmdt_bbr_has_queue(bbr, 2) ? RMDT_BBR_CALM_QUEUED : RMDT_BBR_CALM;
+	rmdt_bbr_loss_set_calm(&bbr->model.loss, kind, now_us);
 }
 
 static void bbr_on_ack(struct rmdt_cc *cc, const struct rmdt_cc_ack *ack)
@@ -249,7 +252,7 @@ static void restart(struct rmdt_bbr *bbr, uint64_t now_us)
 	bbr->less_windows = 0;
 	rmdt_bbr_start_restart_window(&model->start);
 	rmdt_bbr_enter(bbr, RMDT_BBR_STARTUP, now_us);
-	rmdt_bbr_loss_set_calm(&model->loss, false, now_us);
+	rmdt_bbr_loss_set_calm(&model->loss, RMDT_BBR_BUSY, now_us);
 	rmdt_bbr_set_pace(bbr);
 }
 
