@@ -299,7 +299,7 @@ struct rmdt_out_options {
 	uint64_t rate_bytes_per_s;	/* cap per member, 0 none */
 	uint64_t start_off;		/* offset of the first byte that will be written */
 	const char *slow;		/* policy: "block", "drop:64M", "drop:5s", "quorum:2"; NULL: from configuration */
-	uint64_t buffer_bytes;		/* cap of this flow's buffer, 0: the engine's */
+	uint64_t buffer_bytes;		/* size of this flow's buffer; 0: follows the network, up to the engine's */
 	bool hold;			/* bytes are kept per member until rmdt_out_release, also after consumption */
 	struct rmdt_in *reply_to;	/* reverse flow of this in-flow, for the far end's offer; may be NULL */
 	void *user;

@@ -90,15 +90,22 @@ void rmdt_credit_announced(struct rmdt_credit *credit, uint64_t limit_off)
 		credit->limit_off = limit_off;
 }
 
-uint64_t rmdt_credit_send_limit(uint64_t max_cwnd_bytes, enum rmdt_policy_kind kind,
-				uint64_t cap_bytes)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	uint64_t limit;
+	return a < b ? a : b;
+}
 
-	if (kind != RMDT_POLICY_BLOCK || max_cwnd_bytes > cap_bytes / SEND_CWNDS)
-		return cap_bytes;
-	limit = max_cwnd_bytes * SEND_CWNDS;
-	if (limit < RMDT_CREDIT_SEND_MIN_BYTES)
-		limit = RMDT_CREDIT_SEND_MIN_BYTES;
-	return limit < cap_bytes ? limit : cap_bytes;
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t rmdt_credit_send_limit(const struct rmdt_credit_send *in)
+{
+	uint64_t cwnd = least(in->max_cwnd_bytes, in->cap_bytes);
+	uint64_t limit = in->sent_bytes + most(cwnd / 2, RMDT_CREDIT_AHEAD_BYTES);
+
+	if (in->kind == RMDT_POLICY_BLOCK)
+		limit = least(limit, most(cwnd * SEND_CWNDS, RMDT_CREDIT_SEND_MIN_BYTES));
+	return least(limit, in->cap_bytes);
 }

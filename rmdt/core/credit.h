@@ -75,12 +75,21 @@ void rmdt_credit_announced(struct rmdt_credit *credit, uint64_t limit_off);
 /* Send buffers of flows that block are never limited below this. */
 #define RMDT_CREDIT_SEND_MIN_BYTES (4u * 1024u * 1024u)
 
+/* A writer may be so far ahead of the network: it wakes up only with acks, eight times a round trip. */
+#define RMDT_CREDIT_AHEAD_BYTES (4u * 1024u * 1024u)
+
+struct rmdt_credit_send {
+	enum rmdt_policy_kind kind;
+	uint64_t cap_bytes;		/* most the buffer may take */
+	uint64_t max_cwnd_bytes;	/* largest congestion window among the receivers */
+	uint64_t sent_bytes;		/* kept in the buffer and sent to one receiver at least */
+};
+
 /*
- * Soft limit of a send buffer, for rmdt_sendbuf_set_limit. max_cwnd_bytes is the largest congestion
- * window among the receivers. block: 4 * cwnd within [4 MiB, cap]; the other policies need the
- * room to tell slow from fast: cap.
+ * Soft limit of a send buffer, for rmdt_sendbuf_set_limit: what is sent already, and ahead of it half a window, at least
+ * 4 MiB. More would only fill memory and leave the cache. Under block it is also at most 4 windows: what is in flight,
+ * in repair and in repair again; the other policies need the room to tell slow from fast.
  */
-uint64_t rmdt_credit_send_limit(uint64_t max_cwnd_bytes, enum rmdt_policy_kind kind,
-				uint64_t cap_bytes);
+uint64_t rmdt_credit_send_limit(const struct rmdt_credit_send *in);
 
 #endif

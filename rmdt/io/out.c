@@ -75,6 +75,21 @@ static uint64_t choose_cap(const struct rmdt_engine *engine, uint64_t wanted)
 	return wanted && wanted < most ? wanted : most;
 }
 
+/* How much the writer may put in now. A buffer whose size the application named is the application's to fill. */
+static void tune(struct rmdt_out *out, uint64_t cwnd)
+{
+	uint64_t base = rmdt_sendbuf_base(out->buf), sent = base;
+
+	if (!out->tuned)
+		return;
+	for (size_t i = 0; i < out->n_slots; i++)
+		if (out->members[i].state == RMDT_FANOUT_LIVE && out->members[i].sent_off > sent)
+			sent = out->members[i].sent_off;
+	rmdt_sendbuf_set_limit(out->buf, rmdt_credit_send_limit(&(struct rmdt_credit_send){
+		.kind = out->fanout.policy.kind, .cap_bytes = out->cap_bytes, .max_cwnd_bytes = cwnd,
+		.sent_bytes = sent - base }));
+}
+
 int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt, struct rmdt_out **result, char *err)
 {
 	char unused[RMDT_ERROR_BYTES];
@@ -104,13 +119,14 @@ int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt,
 		free(out);
 		return -ENOMEM;
 	}
-	rmdt_sendbuf_set_limit(out->buf, rmdt_credit_send_limit(0, policy.kind, out->cap_bytes));
 	if (opt->reply_to) {
 		out->reply_peer = opt->reply_to->peer;
 		out->reply_to = opt->reply_to->id + 1;
 		rmdt_peer_hold(out->reply_peer);
 	}
 	rmdt_fanout_init(&out->fanout, &policy, engine->values.linger_us);
+	out->tuned = opt->buffer_bytes == 0;
+	tune(out, 0);
 	out->task.run = run;
 	out->alarm.ring = ring;
 	out->judge_us = out->alarm_us = RMDT_ALARM_NEVER;
@@ -248,15 +264,17 @@ static void set_timer(struct rmdt_out *out, uint64_t next_us)
 void rmdt_out_judge(struct rmdt_out *out)
 {
 	struct rmdt_fanout_input in = { .base_off = rmdt_sendbuf_base(out->buf),
-					.head_off = rmdt_sendbuf_head(out->buf), .final_off = RMDT_OFF_NONE,
-					.need_bytes = out->need_bytes };
+					.head_off = rmdt_sendbuf_head(out->buf), .final_off = RMDT_OFF_NONE };
 	struct rmdt_fanout_output result;
 	uint64_t cwnd = survey(out);
 
 	(void)rmdt_sendbuf_final(out->buf, &in.final_off);
+	/* A writer that is only far ahead of the network is no reason to send slow members away. */
+	if (rmdt_sendbuf_limit(out->buf) >= out->cap_bytes)
+		in.need_bytes = out->need_bytes;
 	rmdt_fanout_judge(&out->fanout, &in, out->members, out->n_slots, rmdt_clock_us(), &result);
 	act_on_verdicts(out);
-	rmdt_sendbuf_set_limit(out->buf, rmdt_credit_send_limit(cwnd, out->fanout.policy.kind, out->cap_bytes));
+	tune(out, cwnd);
 	if (result.release_off > in.base_off)
 		(void)rmdt_sendbuf_release(out->buf, result.release_off);
 	if ((out->room.first || out->room_wanted) && rmdt_sendbuf_room(out->buf) > 0)

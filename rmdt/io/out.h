@@ -48,6 +48,7 @@ struct rmdt_out {
 	uint64_t rate;			/* cap per member */
 	uint64_t cap_bytes;		/* most that the buffer may hold */
 	bool hold;
+	bool tuned;			/* the size of the buffer follows the network */
 
 	_Atomic unsigned refs;
 	_Atomic bool given_back;	/* the application's handle is gone */

@@ -301,7 +301,7 @@ void sim_receiver_event(struct sim_world *w, struct sim_pair *p, const struct rm
 
 static void set_send_limit(struct sim_world *w)
 {
-	uint64_t cwnd = 0;
+	uint64_t cwnd = 0, base = rmdt_sendbuf_base(w->sendbuf), sent = base;
 
 	for (unsigned i = 0; i < w->plan->receivers; i++) {
 		struct rmdt_peer_info info = { 0 };
@@ -310,8 +310,11 @@ static void set_send_limit(struct sim_world *w)
 			continue;
 		rmdt_conn_info(w->pair[i].sender.conn, w->now_us, &info);
 		cwnd = info.cwnd_bytes > cwnd ? info.cwnd_bytes : cwnd;
+		sent = w->pair[i].out->sent_off > sent ? w->pair[i].out->sent_off : sent;
 	}
-	rmdt_sendbuf_set_limit(w->sendbuf, rmdt_credit_send_limit(cwnd, w->plan->policy.kind, w->plan->buffer_bytes));
+	rmdt_sendbuf_set_limit(w->sendbuf, rmdt_credit_send_limit(&(struct rmdt_credit_send){
+		.kind = w->plan->policy.kind, .cap_bytes = w->plan->buffer_bytes, .max_cwnd_bytes = cwnd,
+		.sent_bytes = sent - base }));
 }
 
 void sim_judge(struct sim_world *w)
@@ -320,7 +323,8 @@ void sim_judge(struct sim_world *w)
 	struct rmdt_fanout_output out;
 	struct rmdt_fanout_input in = {
 		.base_off = rmdt_sendbuf_base(w->sendbuf), .head_off = rmdt_sendbuf_head(w->sendbuf),
-		.final_off = w->finished ? w->plan->bytes : UINT64_MAX, .need_bytes = w->writer_waits,
+		.final_off = w->finished ? w->plan->bytes : UINT64_MAX, 
+		.need_bytes = w->writer_waits && rmdt_sendbuf_limit(w->sendbuf) >= w->plan->buffer_bytes,
 	};
 
 	uint64_t room = rmdt_sendbuf_room(w->sendbuf);

@@ -118,17 +118,23 @@ static void test_stays_small(void **state)
 	assert_int_equal(settle(&c, &sleepy_reader), RMDT_CREDIT_FLOW_BYTES);
 }
 
+static uint64_t send_limit(enum rmdt_policy_kind kind, uint64_t cwnd, uint64_t sent, uint64_t cap)
+{
+	return rmdt_credit_send_limit(&(struct rmdt_credit_send){
+		.kind = kind, .cap_bytes = cap, .max_cwnd_bytes = cwnd, .sent_bytes = sent });
+}
+
 static void test_send_limit(void **state)
 {
 	(void)state;
-	assert_int_equal(rmdt_credit_send_limit(0, RMDT_POLICY_BLOCK, 500 * MIB), 4 * MIB);
-	assert_int_equal(rmdt_credit_send_limit(10 * MIB, RMDT_POLICY_BLOCK, 500 * MIB), 40 * MIB);
-	assert_int_equal(rmdt_credit_send_limit(200 * MIB, RMDT_POLICY_BLOCK, 500 * MIB),
-			 500 * MIB);
-	assert_int_equal(rmdt_credit_send_limit(UINT64_MAX, RMDT_POLICY_BLOCK, MIB), MIB);
-	assert_int_equal(rmdt_credit_send_limit(0, RMDT_POLICY_BLOCK, MIB), MIB);
-	assert_int_equal(rmdt_credit_send_limit(0, RMDT_POLICY_DROP, 500 * MIB), 500 * MIB);
-	assert_int_equal(rmdt_credit_send_limit(0, RMDT_POLICY_QUORUM, 500 * MIB), 500 * MIB);
+	assert_int_equal(send_limit(RMDT_POLICY_BLOCK, 0, 0, 500 * MIB), 4 * MIB);
+	assert_int_equal(send_limit(RMDT_POLICY_BLOCK, 0, 10 * MIB, 500 * MIB), 4 * MIB);
+	assert_int_equal(send_limit(RMDT_POLICY_BLOCK, 10 * MIB, 10 * MIB, 500 * MIB), 15 * MIB);
+	assert_int_equal(send_limit(RMDT_POLICY_BLOCK, 10 * MIB, 100 * MIB, 500 * MIB), 40 * MIB);
+	assert_int_equal(send_limit(RMDT_POLICY_BLOCK, UINT64_MAX, 450 * MIB, 500 * MIB), 500 * MIB);
+	assert_int_equal(send_limit(RMDT_POLICY_BLOCK, 0, 0, MIB), MIB);
+	assert_int_equal(send_limit(RMDT_POLICY_DROP, 10 * MIB, 100 * MIB, 500 * MIB), 105 * MIB);
+	assert_int_equal(send_limit(RMDT_POLICY_QUORUM, 0, 499 * MIB, 500 * MIB), 500 * MIB);
 }
 
 /* Bytes pile up behind a hole while the reader has taken all it could: the window grows, but not for nothing. */
