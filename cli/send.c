@@ -311,7 +311,8 @@ static int conclude(struct sender *s)
 	return pipe_finish(s->job, &report);
 }
 
-static void prepare(struct sender *s)
+/* False when there can be no input at all. */
+static bool prepare(struct sender *s)
 {
 	struct stat st;
 	off_t at;
@@ -325,6 +326,11 @@ static void prepare(struct sender *s)
 		s->input_bytes = st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
 	}
 	pipe_widen(STDIN_FILENO);
+	if (fstat(STDIN_FILENO, &st) == 0 && S_ISDIR(st.st_mode)) {
+		snprintf(s->error, sizeof(s->error), "standard input: %s", strerror(EISDIR));
+		return false;
+	}
+	return true;
 }
 
 int pipe_send(struct pipe_job *job)
@@ -339,8 +345,7 @@ int pipe_send(struct pipe_job *job)
 		progress_say(job->console, "out of memory");
 		goto out;
 	}
-	prepare(&s);
-	if (open_flow(&s)) {
+	if (prepare(&s) && open_flow(&s)) {
 		for (size_t i = 0; i < job->n; i++)
 			join(&s, i);
 		transfer(&s);

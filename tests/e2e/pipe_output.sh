@@ -57,11 +57,13 @@ send_bg "${AT[full]}" <"$TMP/data"
 ends sender 1 10
 ends full 1
 
-# An input that cannot be read is no end of the stream.
+# An input that cannot be read is no empty stream.
 receive r
 send_bg "${AT[r]}" <"$TMP"
-ends sender 1
-ends r 1
+ends sender 1 2
 says sender "standard input: Is a directory"
-says r "NOT complete"
+send_bg "${AT[r]}" <"$TMP/data"
+ends sender 0
+ends r 0
+same r
 exit 0
