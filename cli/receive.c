@@ -175,7 +175,11 @@ static void note_broken(struct stream *st)
 	struct rmdt_in_info info = { .code = RMDT_CODE_INTERNAL };
 
 	rmdt_in_info(st->in, &info);
-	lose(st, info.code, info.reason);
+	/* A goodbye without a complaint, but before the end. */
+	if (info.code == RMDT_CODE_NONE && info.reason[0] == '\0')
+		lose(st, RMDT_CODE_CLOSED, "the sender went away");
+	else
+		lose(st, info.code, info.reason);
 }
 
 /* True when the whole stream has been written. */

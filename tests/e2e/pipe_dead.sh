@@ -65,7 +65,7 @@ for signal in INT TERM HUP; do
 	ends sender 1 4
 	ends r 1 4
 	says sender "${AT[r]}: NOT COMPLETE"
-	says r "NOT complete"
+	says r "NOT complete" "the sender was interrupted"
 done
 
 # A sender that waits for input is interrupted.
