@@ -161,6 +161,8 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 	if (rmdt_handshake_rtt_us(c->hs) > 0) {
 		rmdt_rtt_sample(&c->rtt, now_us, rmdt_handshake_rtt_us(c->hs), 0);
 		rmdt_acks_set_rtt(&c->acks, c->rtt.srtt_us);
+		rmdt_cc_set_initial_rtt(c->cc, c->rtt.srtt_us, now_us);
+		rmdt_pacer_set_rate(&c->pacer, now_us, rmdt_cc_pacing_rate(c->cc));
 	}
 	c->state = CONN_UP;
 	c->up_us = c->last_heard_us = now_us;
@@ -179,23 +181,41 @@ void rmdt_conn_due(struct rmdt_conn *c, uint32_t due)
 	c->pending = true;
 }
 
+static uint64_t pto_us(const struct rmdt_conn *c)
+{
+	return rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US);
+}
+
+static void say_close(struct rmdt_conn *c)
+{
+	if (c->close_said >= CONN_CLOSE_TIMES)
+		return;
+	c->close_said++;
+	rmdt_conn_due(c, CDUE_CLOSE);
+}
+
 /* Ends the association here; say: the far end is told. */
 void rmdt_conn_break(struct rmdt_conn *c, uint64_t now_us, unsigned code, const char *reason, bool say)
 {
 	if (c->state == CONN_CLOSING || c->state == CONN_DRAINED)
 		return;
 	rmdt_conn_forget_tokens(c, now_us);
+	c->drain_us = now_us + (c->state == CONN_UP ? least(CONN_CLOSE_TIMES * pto_us(c), CONN_DRAIN_US) : CONN_DRAIN_US);
+	if (c->state == CONN_HANDSHAKE && rmdt_handshake_state(c->hs) != RMDT_HANDSHAKE_FAILED) {
+		rmdt_handshake_free(c->hs);	/* nobody wants an answer any more */
+		c->hs = NULL;
+	}
 	c->state = CONN_CLOSING;
 	c->down_code = code;
 	memset(c->down_reason, 0, sizeof(c->down_reason));
 	strncpy(c->down_reason, reason, RMDT_REASON_BYTES);
 	c->ev_up = false;
 	c->ev_down = true;
-	c->hard_due = 0;
 	rmdt_conn_break_flows(c, code, c->down_reason);
-	c->due = say && c->keys ? CDUE_CLOSE : 0;
-	c->close_said = say ? 1 : CONN_CLOSE_TIMES;
-	c->drain_us = now_us + 3 * rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US);
+	c->due = 0;
+	c->close_said = say && c->keys ? 0 : CONN_CLOSE_TIMES;
+	c->close_us = now_us + pto_us(c);
+	say_close(c);
 	c->pending = true;
 }
 
@@ -209,10 +229,15 @@ static void forgive_pause(struct rmdt_conn *c, uint64_t now_us)
 {
 	uint64_t due = rmdt_conn_deadline_us(c), late;
 
-	if (due == 0 || due > now_us || now_us - due < CONN_STOPPED_US)
+	if (due == 0 || due > now_us)
 		return;
-	late = now_us - due;
-	c->last_heard_us += late;
+	/* The deadline stays in the past until the next tick; a pause is forgiven once. */
+	late = now_us - (due > c->resumed_us ? due : c->resumed_us);
+	if (late < CONN_STOPPED_US)
+		return;
+	c->last_heard_us = least(c->last_heard_us + late, now_us);
+	c->pto_since_us = least(c->pto_since_us + late, now_us);
+	c->resumed_us = now_us;
 	if (c->hs)
 		rmdt_handshake_shift(c->hs, late);
 }
@@ -267,7 +292,9 @@ static void save_memory(struct rmdt_conn *c, uint64_t now_us)
 
 static void tick_liveness(struct rmdt_conn *c, uint64_t now_us)
 {
-	if (now_us >= c->last_heard_us + c->cfg.dead_after_us) {
+	/* Who talks but acks nothing for so long does not hear us, and would have us remember all that we say. */
+	if (now_us >= c->last_heard_us + c->cfg.dead_after_us ||
+	    (c->pto_count > 0 && now_us >= c->pto_since_us + c->cfg.dead_after_us)) {
 		rmdt_conn_break(c, now_us, RMDT_CODE_TIMEOUT, "no word for the dead-after time", true);
 		return;
 	}
@@ -278,11 +305,23 @@ static void tick_liveness(struct rmdt_conn *c, uint64_t now_us)
 	}
 }
 
+/* L5: the far end may sit still, so CLOSE is repeated without being asked for. */
+static void tick_closing(struct rmdt_conn *c, uint64_t now_us)
+{
+	if (c->state != CONN_CLOSING)
+		return;
+	if (now_us >= c->drain_us) {
+		c->state = CONN_DRAINED;
+	} else if (now_us >= c->close_us) {
+		say_close(c);
+		c->close_us = now_us + pto_us(c);
+	}
+}
+
 void rmdt_conn_tick(struct rmdt_conn *c, uint64_t now_us)
 {
 	forgive_pause(c, now_us);
-	if (c->state == CONN_CLOSING && now_us >= c->drain_us)
-		c->state = CONN_DRAINED;
+	tick_closing(c, now_us);
 	tick_handshake(c, now_us);
 	if (c->state != CONN_UP)
 		return;
@@ -306,7 +345,7 @@ static uint64_t up_deadline(const struct rmdt_conn *c)
 	t = least(t, c->last_heard_us + c->cfg.dead_after_us);
 	t = least(t, rmdt_keys_next_us(c->keys));
 	/* A probe that could not go waits for whatever held it back, not for the clock. */
-	if (!c->probe_wait || rmdt_pmtu_deadline_us(&c->pmtu) > 0)
+	if (c->wants_mtu && (!c->probe_wait || rmdt_pmtu_deadline_us(&c->pmtu) > 0))
 		t = least(t, rmdt_pmtu_deadline_us(&c->pmtu));
 	return t;
 }
@@ -320,7 +359,7 @@ uint64_t rmdt_conn_deadline_us(const struct rmdt_conn *c)
 	if (c->pending)
 		return 0;
 	if (c->state == CONN_CLOSING)
-		return least(t, c->drain_us);
+		return least(t, c->close_said < CONN_CLOSE_TIMES ? least(c->close_us, c->drain_us) : c->drain_us);
 	return c->state == CONN_UP ? least(t, up_deadline(c)) : t;
 }
 
@@ -384,9 +423,8 @@ static void receive_closing(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 	if (form == RMDT_FORM_CTRL && rmdt_conn_hears_close(c, now_us, buf, len)) {
 		c->drain_us = now_us;	/* both know: nothing more will come */
 		c->pending = true;
-	} else if (c->keys && c->close_said < CONN_CLOSE_TIMES) {
-		c->close_said++;
-		rmdt_conn_due(c, CDUE_CLOSE);
+	} else {
+		say_close(c);
 	}
 }
 
@@ -396,6 +434,7 @@ void rmdt_conn_receive(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_
 	uint64_t cid;
 	enum rmdt_form form = rmdt_packet_form(buf, len, &cid);
 
+	forgive_pause(c, now_us);
 	if (form == RMDT_FORM_BAD) {
 		c->counters.dropped_malformed++;
 	} else if (c->state == CONN_CLOSING) {

@@ -196,6 +196,8 @@ int rmdt_conn_out_open(struct rmdt_conn *c, struct rmdt_sendbuf *sendbuf, uint64
 	assert(open->priority < CONN_PRIORITIES);
 	if (c->state != CONN_UP)
 		return -ENOTCONN;
+	if (start_off > CONN_MAX_START_OFF)
+		return -EINVAL;
 	if (c->next_out_id == UINT32_MAX)
 		return -ENOSPC;
 	err = rmdt_outflow_new(&of, c->next_out_id, sendbuf, start_off, open);
@@ -208,6 +210,7 @@ int rmdt_conn_out_open(struct rmdt_conn *c, struct rmdt_sendbuf *sendbuf, uint64
 	}
 	c->next_out_id++;
 	of->limit_off = start_off + c->remote_params.flow_credit_bytes;
+	c->wants_mtu = true;
 	of->has_rate = rate > 0;
 	if (of->has_rate)
 		rmdt_pacer_init(&of->pacer, c->last_sent_us, rate, c->mtu);
@@ -235,7 +238,9 @@ void rmdt_conn_out_free(struct rmdt_conn *c, struct rmdt_outflow *of, unsigned c
 		of->code = code;
 		strncpy(of->reason, reason ? reason : "", RMDT_REASON_BYTES);
 		rmdt_conn_clear_out(c, of, DUE_FIN);
-		rmdt_conn_due_out(c, of, DUE_RESET);
+		of->reset_waits = !of->open_known;
+		if (of->open_known)
+			rmdt_conn_due_out(c, of, DUE_RESET);
 		c->unheard++;
 	}
 	unlink_event_out(c, of);
@@ -265,6 +270,15 @@ static void delete_in(struct rmdt_conn *c, struct rmdt_inflow *in)
 	free(in);
 }
 
+/*
+ * Nothing more can come of it: the far end knows the end, and of a stopped one we know how far it got. Without that the
+ * bytes that were under way would stay charged to the peer's credit for ever.
+ */
+static bool is_over(const struct rmdt_inflow *in)
+{
+	return in->end_heard && (in->state != RMDT_INFLOW_STOPPED || in->reset_seen);
+}
+
 const struct rmdt_open *rmdt_inflow_open(const struct rmdt_inflow *in)
 {
 	return in->open;
@@ -285,16 +299,21 @@ int rmdt_conn_accept(struct rmdt_conn *c, struct rmdt_inflow *in)
 	rmdt_credit_init(&in->credit, in->start_off, window, c->cfg.window_cap_bytes);
 	in->state = RMDT_INFLOW_LIVE;
 	rmdt_conn_due_in(c, in, DUE_STATE);
+	if (in->final_off != UINT64_MAX) {	/* the end has come while the offer waited */
+		rmdt_recvbuf_set_final(in->recvbuf, in->final_off);
+		rmdt_conn_event_in(c, in, RMDT_IN_FINAL | RMDT_IN_READY);
+	}
 	return 0;
 }
 
 static void stop(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned code, const char *reason)
 {
 	in->state = RMDT_INFLOW_STOPPED;
+	rmdt_conn_account_consumed(c, c->last_heard_us, in);	/* what came and nobody will take */
 	in->code = code;
 	memset(in->reason, 0, sizeof(in->reason));
 	strncpy(in->reason, reason ? reason : "", RMDT_REASON_BYTES);
-	rmdt_conn_clear_in(c, in, DUE_STATE | DUE_SOFT_STATE);
+	rmdt_conn_clear_in(c, in, DUE_ANY_STATE);
 	rmdt_conn_due_in(c, in, DUE_STOP);
 	c->unheard++;
 }
@@ -308,6 +327,8 @@ void rmdt_conn_refuse(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned code
 	}
 	stop(c, in, code ? code : RMDT_CODE_REFUSED, reason);
 	unlink_event_in(c, in);
+	free(in->open);
+	in->open = NULL;
 	in->freed = true;
 }
 
@@ -343,7 +364,9 @@ void rmdt_conn_in_kick(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow 
 		return;
 	}
 	rmdt_conn_due_in(c, in, DUE_SOFT_STATE);
-	if (c->state_due_us == UINT64_MAX)
+	if (consumed - in->said_consumed_off >= CONN_STATE_EVERY_BYTES)
+		c->state_due_us = now_us;
+	else if (c->state_due_us > now_us + CONN_STATE_DELAY_US)
 		c->state_due_us = now_us + CONN_STATE_DELAY_US;
 	c->pending = true;	/* the deadline moved */
 }
@@ -351,6 +374,8 @@ void rmdt_conn_in_kick(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow 
 void rmdt_conn_in_mark(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned kind, uint64_t off)
 {
 	assert(kind < RMDT_MARKS);
+	if (off > RMDT_WIRE_VARINT_MAX)
+		off = RMDT_WIRE_VARINT_MAX;
 	if (in->state != RMDT_INFLOW_LIVE || off <= in->mark_off[kind])
 		return;
 	in->mark_off[kind] = off;
@@ -363,10 +388,11 @@ int rmdt_conn_in_done(struct rmdt_conn *c, struct rmdt_inflow *in)
 		return 0;
 	if (!rmdt_recvbuf_drained(in->recvbuf))
 		return -EAGAIN;
+	rmdt_conn_account_consumed(c, c->last_heard_us, in);
 	in->state = RMDT_INFLOW_DONE;
 	if (c->state != CONN_UP)
 		return 0;
-	rmdt_conn_clear_in(c, in, DUE_STATE | DUE_SOFT_STATE);
+	rmdt_conn_clear_in(c, in, DUE_ANY_STATE);
 	rmdt_conn_due_in(c, in, DUE_DONE);
 	c->unheard++;
 	return 0;
@@ -384,7 +410,7 @@ void rmdt_conn_in_free(struct rmdt_conn *c, struct rmdt_inflow *in)
 	rmdt_conn_in_stop(c, in, RMDT_CODE_CLOSED, NULL);
 	unlink_event_in(c, in);
 	in->freed = true;
-	if (c->state != CONN_UP || in->state == RMDT_INFLOW_BROKEN || in->end_heard) {
+	if (c->state != CONN_UP || in->state == RMDT_INFLOW_BROKEN || is_over(in)) {
 		delete_in(c, in);
 		return;
 	}
@@ -395,10 +421,21 @@ void rmdt_conn_in_free(struct rmdt_conn *c, struct rmdt_inflow *in)
 
 /* ---- the fate of what was said ---- */
 
+void rmdt_conn_open_known(struct rmdt_conn *c, struct rmdt_outflow *of)
+{
+	if (of->open_known)
+		return;
+	of->open_known = true;
+	rmdt_conn_clear_out(c, of, DUE_OPEN);
+	if (of->reset_waits)
+		rmdt_conn_due_out(c, of, DUE_RESET);
+	of->reset_waits = false;
+}
+
 static void out_item_heard(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due)
 {
 	if (due & DUE_OPEN)
-		of->open_known = true;
+		rmdt_conn_open_known(c, of);
 	if (!(due & DUE_RESET) || of->reset_heard)
 		return;
 	of->reset_heard = true;
@@ -408,6 +445,17 @@ static void out_item_heard(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_
 		delete_out(c, of);
 }
 
+/* A flow that may be over now is forgotten, or its owner is told. */
+static void end_in(struct rmdt_conn *c, struct rmdt_inflow *in)
+{
+	if (!is_over(in))
+		return;
+	if (in->freed)
+		delete_in(c, in);
+	else
+		rmdt_conn_event_in(c, in, RMDT_IN_GONE);
+}
+
 static void in_item_heard(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due)
 {
 	if (!(due & (DUE_DONE | DUE_STOP)) || in->end_heard)
@@ -415,11 +463,21 @@ static void in_item_heard(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t 
 	in->end_heard = true;
 	assert(c->unheard > 0);
 	c->unheard--;
-	if (in->freed) {
-		delete_in(c, in);
+	end_in(c, in);
+}
+
+void rmdt_conn_reset_seen(struct rmdt_conn *c, struct rmdt_inflow *in)
+{
+	bool again = in->reset_seen;
+
+	in->reset_seen = true;
+	if (again || in->state != RMDT_INFLOW_STOPPED)
 		return;
-	}
-	rmdt_conn_event_in(c, in, RMDT_IN_GONE);
+	rmdt_conn_clear_in(c, in, DUE_STOP);	/* nothing is left to be stopped */
+	if (in->end_heard)
+		end_in(c, in);
+	else
+		in_item_heard(c, in, DUE_STOP);
 }
 
 void rmdt_conn_item_heard(struct rmdt_conn *c, const struct token_item *item)
@@ -437,6 +495,21 @@ void rmdt_conn_item_heard(struct rmdt_conn *c, const struct token_item *item)
 	}
 }
 
+static void out_item_lost(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due)
+{
+	bool alive = of->state == RMDT_OUTFLOW_OPENING || of->state == RMDT_OUTFLOW_LIVE;
+
+	if (due & DUE_OPEN && of->open_known)
+		return;
+	/* A FIN that arrived before OPEN meant nothing there. */
+	if (due & DUE_OPEN && of->final_off != UINT64_MAX)
+		due |= DUE_FIN;
+	if (!alive)
+		due &= ~(uint32_t)DUE_FIN;
+	if (due)
+		rmdt_conn_due_out(c, of, due);
+}
+
 void rmdt_conn_item_lost(struct rmdt_conn *c, const struct token_item *item)
 {
 	if (item->whose == OF_CONN) {
@@ -448,8 +521,8 @@ void rmdt_conn_item_lost(struct rmdt_conn *c, const struct token_item *item)
 	} else if (item->whose == OF_OUT) {
 		struct rmdt_outflow *of = rmdt_idmap_get(&c->outs, item->flow);
 
-		if (of && !(item->due & DUE_OPEN && of->open_known))
-			rmdt_conn_due_out(c, of, item->due);
+		if (of)
+			out_item_lost(c, of, item->due);
 	} else {
 		struct rmdt_inflow *in = rmdt_idmap_get(&c->ins, item->flow);
 

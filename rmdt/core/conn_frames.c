@@ -13,6 +13,7 @@ struct hearing {
 	uint64_t now_us;
 	const struct rmdt_addr *from;
 	struct rmdt_wire_reader *r;
+	bool again;			/* no room for this now, or too early: it must be said again */
 };
 
 /* A length and so many bytes, at most max; copied to out with a NUL behind. */
@@ -35,6 +36,15 @@ static bool get_id(struct rmdt_wire_reader *r, uint32_t *id)
 
 	*id = (uint32_t)v;
 	return !r->bad && v < UINT32_MAX;
+}
+
+/* Why something ended. 0 would read as "ended well". */
+static bool get_code(struct rmdt_wire_reader *r, unsigned *code)
+{
+	uint64_t v = rmdt_wire_get_varint(r);
+
+	*code = v ? (unsigned)v : RMDT_CODE_CLOSED;
+	return !r->bad && v <= UINT32_MAX;
 }
 
 static bool hear_ack(struct hearing *h)
@@ -60,38 +70,26 @@ static bool read_open(struct rmdt_wire_reader *r, struct rmdt_open *open, uint64
 		return false;
 	open->meta_len = (uint16_t)len;
 	rmdt_wire_get_bytes(r, open->meta, (size_t)len);
-	return !r->bad && open->priority < CONN_PRIORITIES;
+	return !r->bad && open->priority < CONN_PRIORITIES && *start_off <= CONN_MAX_START_OFF;
 }
 
-static bool hear_open(struct hearing *h)
+/* Enters a new in-flow, without the opener's words. 0, -EPROTO or -ENOMEM. */
+static int enter_inflow(struct rmdt_conn *c, uint32_t id, uint64_t start_off, struct rmdt_inflow **out)
 {
-	struct rmdt_conn *c = h->c;
-	struct rmdt_inflow *in;
-	struct rmdt_open *open = calloc(1, sizeof(*open));
-	uint64_t start_off;
-	uint32_t id;
+	struct rmdt_inflow *in = calloc(1, sizeof(*in));
+	int err;
 
-	if (!open)
-		return true;	/* no room now: it will be said again */
-	if (!get_id(h->r, &id) || !read_open(h->r, open, &start_off)) {
-		free(open);
-		return false;
-	}
-	if (rmdt_ranges_contains(&c->opened, id)) {
-		free(open);
-		in = rmdt_idmap_get(&c->ins, id);
-		if (in && in->state == RMDT_INFLOW_LIVE)
-			rmdt_conn_due_in(c, in, DUE_STATE);
-		return true;
-	}
-	in = calloc(1, sizeof(*in));
 	if (!in || rmdt_idmap_add(&c->ins, id, in) < 0) {
 		free(in);
-		free(open);
-		return true;
+		return -ENOMEM;
+	}
+	err = rmdt_ranges_add(&c->opened, id, (uint64_t)id + 1);
+	if (err) {
+		rmdt_idmap_remove(&c->ins, id);
+		free(in);
+		return err == -ENOBUFS ? -EPROTO : err;
 	}
 	in->id = id;
-	in->open = open;
 	in->state = RMDT_INFLOW_OFFERED;
 	in->start_off = in->high_off = in->counted_off = start_off;
 	in->said_received_off = in->said_consumed_off = start_off;
@@ -101,13 +99,46 @@ static bool hear_open(struct hearing *h)
 		c->all_ins->prev_all = in;
 	c->all_ins = in;
 	c->n_ins++;
-	if (rmdt_ranges_add(&c->opened, id, (uint64_t)id + 1) == -ENOBUFS)
+	*out = in;
+	return 0;
+}
+
+static bool hear_open(struct hearing *h)
+{
+	struct rmdt_conn *c = h->c;
+	struct rmdt_inflow *in;
+	struct rmdt_open said = { 0 }, *open = NULL;
+	uint64_t start_off;
+	uint32_t id;
+	int err;
+
+	if (!get_id(h->r, &id) || !read_open(h->r, &said, &start_off))
 		return false;
-	if (c->n_ins > c->cfg.max_flows)
-		rmdt_conn_refuse(c, in, RMDT_CODE_BUSY, "too many open flows");
-	else
+	if (rmdt_ranges_contains(&c->opened, id)) {
+		in = rmdt_idmap_get(&c->ins, id);
+		if (in && in->state == RMDT_INFLOW_LIVE)
+			rmdt_conn_due_in(c, in, DUE_STATE);
+		return true;
+	}
+	if (c->n_ins < c->cfg.max_flows)
+		open = malloc(sizeof(*open));
+	h->again = c->n_ins < c->cfg.max_flows ? !open : c->n_ins - c->cfg.max_flows >= CONN_MAX_REFUSED;
+	if (h->again)
+		return true;
+	err = enter_inflow(c, id, start_off, &in);
+	if (err) {
+		free(open);
+		h->again = err == -ENOMEM;
+		return h->again;
+	}
+	in->open = open;
+	if (open) {
+		*open = said;
 		rmdt_conn_event_in(c, in, 0);
-	c->asks |= in->in_events;
+		c->asks = true;
+	} else {
+		rmdt_conn_refuse(c, in, RMDT_CODE_BUSY, "too many open flows");
+	}
 	return true;
 }
 
@@ -130,10 +161,9 @@ static bool hear_state(struct hearing *h)
 	moved = rmdt_outflow_on_state(of, received, consumed, limit);
 	if (moved < 0)
 		return false;
-	of->open_known = true;
+	rmdt_conn_open_known(h->c, of);
 	if (of->state == RMDT_OUTFLOW_OPENING) {
 		of->state = RMDT_OUTFLOW_LIVE;
-		rmdt_conn_clear_out(h->c, of, DUE_OPEN);
 		rmdt_conn_event_out(h->c, of, RMDT_OUT_ACCEPTED);
 	}
 	if (moved > 0) {
@@ -159,7 +189,13 @@ bool rmdt_conn_in_final(struct rmdt_conn *c, struct rmdt_inflow *in, uint64_t of
 {
 	if (in->final_off == off)
 		return true;
-	if (in->final_off != UINT64_MAX || off < in->high_off || rmdt_recvbuf_set_final(in->recvbuf, off) < 0)
+	if (in->final_off != UINT64_MAX || off < in->high_off)
+		return false;
+	if (in->state == RMDT_INFLOW_OFFERED) {	/* rmdt_conn_accept passes it on */
+		in->final_off = off;
+		return true;
+	}
+	if (rmdt_recvbuf_set_final(in->recvbuf, off) < 0)
 		return false;
 	in->final_off = off;
 	rmdt_conn_event_in(c, in, RMDT_IN_FINAL | RMDT_IN_READY);
@@ -177,7 +213,7 @@ static bool hear_fin(struct hearing *h)
 	if (!known || h->r->bad)
 		return false;
 	in = rmdt_idmap_get(&h->c->ins, id);
-	if (!in || in->state != RMDT_INFLOW_LIVE)
+	if (!in || (in->state != RMDT_INFLOW_LIVE && in->state != RMDT_INFLOW_OFFERED))
 		return true;
 	return rmdt_conn_in_final(h->c, in, off);
 }
@@ -188,8 +224,9 @@ static bool hear_reset(struct hearing *h)
 	char reason[RMDT_REASON_BYTES + 1];
 	struct rmdt_inflow *in;
 	uint32_t id;
-	bool known = get_id(h->r, &id);
-	uint64_t code = rmdt_wire_get_varint(h->r), high = rmdt_wire_get_varint(h->r);
+	unsigned code;
+	bool known = get_id(h->r, &id) && get_code(h->r, &code);
+	uint64_t high = rmdt_wire_get_varint(h->r);
 
 	if (!known || !get_text(h->r, reason, RMDT_REASON_BYTES))
 		return false;
@@ -203,7 +240,7 @@ static bool hear_reset(struct hearing *h)
 	in->high_off = high;
 	if (in->state == RMDT_INFLOW_LIVE) {
 		in->state = RMDT_INFLOW_BROKEN;
-		in->code = (unsigned)code;
+		in->code = code;
 		memcpy(in->reason, reason, sizeof(reason));
 		rmdt_conn_clear_in(c, in, ~0u);
 		rmdt_conn_event_in(c, in, RMDT_IN_BROKEN);
@@ -211,6 +248,7 @@ static bool hear_reset(struct hearing *h)
 		rmdt_conn_refuse(c, in, RMDT_CODE_CLOSED, NULL);
 	}
 	rmdt_conn_account_consumed(c, h->now_us, in);
+	rmdt_conn_reset_seen(c, in);
 	return true;
 }
 
@@ -219,19 +257,21 @@ static bool hear_stop(struct hearing *h)
 	char reason[RMDT_REASON_BYTES + 1];
 	struct rmdt_outflow *of;
 	uint32_t id;
-	bool known = get_id(h->r, &id);
-	uint64_t code = rmdt_wire_get_varint(h->r);
+	unsigned code;
+	bool known = get_id(h->r, &id) && get_code(h->r, &code);
 
 	if (!known || !get_text(h->r, reason, RMDT_REASON_BYTES))
 		return false;
 	of = rmdt_idmap_get(&h->c->outs, id);
+	if (of)
+		rmdt_conn_open_known(h->c, of);
 	if (!of || !of->sendbuf)
 		return true;
 	rmdt_conn_deactivate(h->c, of);
 	rmdt_conn_clear_out(h->c, of, ~0u);
 	of->state = RMDT_OUTFLOW_BROKEN;
 	of->sendbuf = NULL;
-	of->code = (unsigned)code;
+	of->code = code;
 	memcpy(of->reason, reason, sizeof(reason));
 	rmdt_conn_due_out(h->c, of, DUE_RESET);
 	h->c->unheard++;
@@ -354,11 +394,11 @@ static bool hear_rekey(struct hearing *h)
 static bool hear_close(struct hearing *h)
 {
 	char reason[RMDT_REASON_BYTES + 1];
-	uint64_t code = rmdt_wire_get_varint(h->r);
+	unsigned code;
 
-	if (!get_text(h->r, reason, RMDT_REASON_BYTES))
+	if (!get_code(h->r, &code) || !get_text(h->r, reason, RMDT_REASON_BYTES))
 		return false;
-	rmdt_conn_break(h->c, h->now_us, code ? (unsigned)code : RMDT_CODE_CLOSED,
+	rmdt_conn_break(h->c, h->now_us, code,
 			reason[0] ? reason : "closed by the far end", false);
 	rmdt_conn_due(h->c, CDUE_CLOSE);	/* L5: answered once, then silence */
 	return true;
@@ -396,8 +436,8 @@ static bool hear(struct hearing *h, unsigned type)
 	return handler[type](h);
 }
 
-bool rmdt_conn_frames(struct rmdt_conn *c, uint64_t now_us, const uint8_t *buf, size_t len,
-		      const struct rmdt_addr *from, bool *eliciting)
+int rmdt_conn_frames(struct rmdt_conn *c, uint64_t now_us, const uint8_t *buf, size_t len,
+		     const struct rmdt_addr *from, bool *eliciting)
 {
 	struct rmdt_wire_reader r;
 	struct hearing h = { .c = c, .now_us = now_us, .from = from, .r = &r };
@@ -411,7 +451,9 @@ bool rmdt_conn_frames(struct rmdt_conn *c, uint64_t now_us, const uint8_t *buf, 
 		if (!rmdt_frame_is_quiet(type))
 			*eliciting = true;
 		if (!hear(&h, type))
-			return false;
+			return -EPROTO;
+		if (h.again)
+			return -EAGAIN;
 	}
-	return true;
+	return 0;
 }

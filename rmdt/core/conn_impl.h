@@ -15,6 +15,7 @@
 #include "core/rate.h"
 #include "core/rng.h"
 #include "core/rtt.h"
+#include "core/wire.h"
 
 #define CONN_PRIORITIES		3
 /* Most packets in flight: 10 Gbit/s over 1 s in packets of 1200 bytes. Memory is taken as it is needed. */
@@ -26,23 +27,33 @@
 #define CONN_QUANTUM_BYTES	65536
 /* Ids of flows that have been opened here are kept as ranges; a peer that opens them in this disorder is broken. */
 #define CONN_MAX_OPENED_RANGES	4096
+/* Flows beyond max_flows that are being refused; an OPEN beyond these is left unheard, so its sender says it again. */
+#define CONN_MAX_REFUSED	256
+/* A flow begins below it: so that all its offsets and limits fit in a varint. */
+#define CONN_MAX_START_OFF	(UINT64_C(1) << 61)
 /* A packet number is left out about once in so many, P7. Rare enough that the acks it provokes cost nothing. */
 #define CONN_SKIP_EVERY		16384u
-/* Positions that changed but ride on no ack are said after this long at the latest. */
-#define CONN_STATE_DELAY_US	UINT64_C(5000)
+/* Positions that changed but ride on no ack are said after this long at the latest, or after so many consumed bytes. */
+#define CONN_STATE_DELAY_US	RMDT_ACKS_MAX_DELAY_US
+#define CONN_STATE_EVERY_BYTES	65536u
+/* Positions that only rode on acks are said once more when nothing newer was said for a round trip, or this long. */
+#define CONN_STATE_SURE_US	UINT64_C(50000)
 /* A tick this late means that the process did not run: no evidence of silence. */
 #define CONN_STOPPED_US		UINT64_C(500000)
 /* After this many probe timeouts in a row the path counts as silent. */
 #define CONN_SILENT_PTOS	3
 #define CONN_HINT_EVERY_US	UINT64_C(1000000)
 #define CONN_CLOSE_TIMES	3
+/* A closed association answers stragglers no longer than this; a failed handshake just so long. */
+#define CONN_DRAIN_US		UINT64_C(5000000)
 #define CONN_GSO_SEGMENTS	64
 
-/* Control frames a flow still has to say. SOFT ones ride on other packets and make none. */
+/* Control frames a flow still has to say. SOFT ones ride on other packets; SURE ones did so and may have been lost. */
 enum due {
 	DUE_OPEN = 1, DUE_FIN = 2, DUE_RESET = 4, DUE_STATE = 8, DUE_STOP = 16, DUE_DONE = 32,
 	DUE_MARK = 64,			/* << kind */
-	DUE_SOFT_STATE = 64 << RMDT_MARKS,
+	DUE_SOFT_STATE = 64 << RMDT_MARKS, DUE_SURE_STATE = 128 << RMDT_MARKS,
+	DUE_ANY_STATE = DUE_STATE | DUE_SOFT_STATE | DUE_SURE_STATE,
 	DUE_HARD = DUE_SOFT_STATE - 1,
 };
 /* The same for the association itself. */
@@ -58,7 +69,7 @@ struct token_item {
 };
 struct token {
 	uint64_t ack_largest;		/* of the ACK it carried; UINT64_MAX none */
-	uint32_t count, cap;
+	uint32_t count;
 	struct token_item item[];
 };
 
@@ -114,7 +125,9 @@ struct rmdt_conn {
 	uint32_t mtu;			/* what cc and pacer were told */
 	uint64_t ce_seen;
 	bool probe_wait;		/* an MTU probe could not go at the last drain */
+	bool wants_mtu;			/* has sent or will send something large */
 	unsigned pto_count, probes;	/* probes: packets that may go beyond cwnd now */
+	uint64_t pto_since_us;		/* when pto_count began to rise */
 	uint64_t skip_at;		/* next packet number to leave out */
 	bool cwnd_limited;		/* since the last ACK */
 	enum rmdt_limit limited_by;
@@ -149,9 +162,10 @@ struct rmdt_conn {
 
 	bool pending;			/* something may be sendable: drain again */
 	uint64_t send_wait_us;		/* pacing: not before */
-	uint64_t state_due_us;		/* soft STATE becomes hard */
+	uint64_t state_due_us;		/* SOFT and SURE positions are said for certain */
+	uint64_t resumed_us;		/* RTTs of what was sent before are of no use: this process stood still */
 	uint64_t last_heard_us, last_ping_us, up_us, last_sent_us, hint_us;
-	uint64_t drain_us;
+	uint64_t drain_us, close_us;	/* gives up answering; says CLOSE again */
 	unsigned close_said;
 	unsigned acks_unconfirmed;	/* sent since the last that asked to be acked */
 
@@ -175,6 +189,10 @@ void rmdt_conn_deactivate(struct rmdt_conn *c, struct rmdt_outflow *of);
 void rmdt_conn_break_flows(struct rmdt_conn *c, unsigned code, const char *reason);
 void rmdt_conn_free_flows(struct rmdt_conn *c);
 void rmdt_conn_account_consumed(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in);
+/* The far end has OPEN: it need not be said any more, and what had to wait for it may go. */
+void rmdt_conn_open_known(struct rmdt_conn *c, struct rmdt_outflow *of);
+/* RESET of this in-flow was heard and its credit settled. May free it. */
+void rmdt_conn_reset_seen(struct rmdt_conn *c, struct rmdt_inflow *in);
 /* A frame with this due bit was acked. */
 void rmdt_conn_item_heard(struct rmdt_conn *c, const struct token_item *item);
 void rmdt_conn_item_lost(struct rmdt_conn *c, const struct token_item *item);
@@ -188,9 +206,12 @@ void rmdt_conn_receive_ctrl(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 /* Is it a sealed packet that says CLOSE? */
 bool rmdt_conn_hears_close(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len);
 
-/* conn_frames.c: the frames of one opened CTRL packet. false: malformed. *eliciting is set as F2 says. */
-bool rmdt_conn_frames(struct rmdt_conn *c, uint64_t now_us, const uint8_t *buf, size_t len,
-		      const struct rmdt_addr *from, bool *eliciting);
+/*
+ * conn_frames.c: the frames of one opened CTRL packet. *eliciting is set as F2 says. -EPROTO: malformed; -EAGAIN: one of
+ * them cannot be heard now, the packet must look lost, so that they are all said again (no harm: hearing twice is hearing).
+ */
+int rmdt_conn_frames(struct rmdt_conn *c, uint64_t now_us, const uint8_t *buf, size_t len,
+		     const struct rmdt_addr *from, bool *eliciting);
 
 bool rmdt_conn_in_final(struct rmdt_conn *c, struct rmdt_inflow *in, uint64_t off);
 

@@ -6,8 +6,8 @@
 
 #include "core/conn_impl.h"
 
-/* Type, length, and what the packet adds around. */
-#define MESSAGE_OVERHEAD (RMDT_CTRL_HEADER_BYTES + RMDT_TAG_BYTES + 1 + 4)
+/* Type, length, a PING behind it, and what the packet adds around. */
+#define MESSAGE_OVERHEAD (RMDT_CTRL_HEADER_BYTES + RMDT_TAG_BYTES + 1 + 4 + 1)
 
 int rmdt_messages_push(struct message_queue **qp, const void *data, size_t len)
 {
@@ -61,10 +61,10 @@ int rmdt_conn_message_send(struct rmdt_conn *c, const void *data, size_t len)
 
 	if (c->state != CONN_UP)
 		return -ENOTCONN;
+	c->pending = c->wants_mtu = true;	/* also for one that is too large: the next may fit */
 	if (len > rmdt_conn_message_max(c))
 		return -EMSGSIZE;
 	err = rmdt_messages_push(&c->tx_messages, data, len);
-	c->pending = true;
 	return err == -ENOBUFS ? -EAGAIN : err;
 }
 

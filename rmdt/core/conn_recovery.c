@@ -165,6 +165,8 @@ int rmdt_conn_on_ack(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_ack
 		return err;
 	if (acked.pkts > 0)
 		c->pto_count = 0;
+	if (acked.largest_sent_us < c->resumed_us)
+		acked.has_rtt = false;
 	if (acked.has_rtt) {
 		uint64_t delay = ack->delay_us < RMDT_ACKS_MAX_DELAY_US ? ack->delay_us : RMDT_ACKS_MAX_DELAY_US;
 
@@ -196,7 +198,8 @@ void rmdt_conn_detect(struct rmdt_conn *c, uint64_t now_us)
 /* Two packets, so that one more loss does not cost another timeout. */
 void rmdt_conn_on_pto(struct rmdt_conn *c, uint64_t now_us)
 {
-	c->pto_count++;
+	if (c->pto_count++ == 0)
+		c->pto_since_us = now_us;
 	c->probes = 2;
 	c->pending = true;
 	if (c->pto_count == CONN_SILENT_PTOS)

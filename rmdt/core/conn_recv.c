@@ -192,8 +192,8 @@ void rmdt_conn_receive_ctrl(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 		.ad = buf, .ad_len = RMDT_CTRL_HEADER_BYTES, .in = buf + RMDT_CTRL_HEADER_BYTES,
 		.in_len = len - RMDT_CTRL_HEADER_BYTES, .out = buf + RMDT_CTRL_HEADER_BYTES,
 	};
-	bool eliciting, good;
-	int n;
+	bool eliciting;
+	int n, err;
 
 	if (!rmdt_ctrl_header_read(buf, &h)) {
 		c->counters.dropped_malformed++;
@@ -205,10 +205,10 @@ void rmdt_conn_receive_ctrl(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 	n = open_packet(c, now_us, &p, h.phase);
 	if (n < 0)
 		return;
-	good = rmdt_conn_frames(c, now_us, p.out, (size_t)n, from, &eliciting);
-	if (c->state != CONN_UP)
+	err = rmdt_conn_frames(c, now_us, p.out, (size_t)n, from, &eliciting);
+	if (c->state != CONN_UP || err == -EAGAIN)
 		return;
-	if (!good) {
+	if (err) {
 		rmdt_conn_break(c, now_us, RMDT_CODE_PROTOCOL, "a malformed frame", true);
 		return;
 	}

@@ -22,38 +22,48 @@ struct speech {
 	struct rmdt_conn *c;
 	uint64_t now_us;
 	struct rmdt_wire_writer w;
-	struct token *token;		/* NULL until something must be remembered */
+	uint64_t ack_largest;		/* as in struct token */
 	bool eliciting, has_message;
 	unsigned wanted_pings;		/* quiet frames that want to be heard */
+	unsigned count;
+	struct token_item item[TOKEN_ITEMS];
 };
 
+/* One byte is kept back for the PING that finish_ctrl may add. */
 static void speech_init(struct speech *s, struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train, size_t size)
 {
-	*s = (struct speech){ .c = c, .now_us = now_us };
+	s->c = c;
+	s->now_us = now_us;
+	s->ack_largest = UINT64_MAX;
+	s->eliciting = s->has_message = false;
+	s->wanted_pings = s->count = 0;
 	rmdt_wire_writer_init(&s->w, train->buf + RMDT_CTRL_HEADER_BYTES,
-			      size - RMDT_CTRL_HEADER_BYTES - RMDT_TAG_BYTES);
-}
-
-static bool speech_token(struct speech *s)
-{
-	if (s->token)
-		return s->token->count < TOKEN_ITEMS;
-	s->token = malloc(sizeof(*s->token) + TOKEN_ITEMS * sizeof(s->token->item[0]));
-	if (!s->token)
-		return false;
-	*s->token = (struct token){ .ack_largest = UINT64_MAX, .cap = TOKEN_ITEMS };
-	return true;
+			      size - RMDT_CTRL_HEADER_BYTES - RMDT_TAG_BYTES - 1);
 }
 
 /* Ends one frame that begins at mark: true and remembered if it fitted, else taken back. */
 static bool speech_keep(struct speech *s, size_t mark, struct token_item item)
 {
-	if (s->w.bad || !speech_token(s)) {
+	if (s->w.bad || s->count == TOKEN_ITEMS) {
 		rmdt_wire_rewind(&s->w, mark);
 		return false;
 	}
-	s->token->item[s->token->count++] = item;
+	s->item[s->count++] = item;
 	return true;
+}
+
+/* What must be remembered, in no more memory than it takes: a peer that acks nothing lets many of them stand. */
+static int speech_token(const struct speech *s, struct token **token)
+{
+	*token = NULL;
+	if (s->count == 0 && s->ack_largest == UINT64_MAX)
+		return 0;
+	*token = malloc(sizeof(**token) + s->count * sizeof(s->item[0]));
+	if (!*token)
+		return -ENOMEM;
+	**token = (struct token){ .ack_largest = s->ack_largest, .count = s->count };
+	memcpy((*token)->item, s->item, s->count * sizeof(s->item[0]));
+	return 0;
 }
 
 static void put_text(struct rmdt_wire_writer *w, const char *text)
@@ -127,7 +137,9 @@ static bool say_state(struct speech *s, struct rmdt_inflow *in, bool reliable)
 	in->said_consumed_off = consumed;
 	in->said_limit_off = limit;
 	rmdt_credit_announced(&in->credit, limit);
-	rmdt_conn_clear_in(s->c, in, DUE_STATE | DUE_SOFT_STATE);
+	rmdt_conn_clear_in(s->c, in, DUE_ANY_STATE);
+	if (!reliable)
+		rmdt_conn_due_in(s->c, in, DUE_SURE_STATE);
 	return true;
 }
 
@@ -243,7 +255,7 @@ static void say_ack(struct speech *s)
 {
 	size_t mark = rmdt_wire_mark(&s->w), space = rmdt_wire_space(&s->w);
 
-	if (!rmdt_acks_has_any(&s->c->acks) || !speech_token(s))
+	if (!rmdt_acks_has_any(&s->c->acks))
 		return;
 	rmdt_wire_put_u8(&s->w, RMDT_FRAME_ACK);
 	/* Half of the packet at most, so that positions and credit find room beside it. */
@@ -251,7 +263,7 @@ static void say_ack(struct speech *s)
 		rmdt_wire_rewind(&s->w, mark);
 		return;
 	}
-	s->token->ack_largest = rmdt_acks_largest(&s->c->acks);
+	s->ack_largest = rmdt_acks_largest(&s->c->acks);
 	if (++s->c->acks_unconfirmed >= ACKS_PER_PING) {
 		s->c->acks_unconfirmed = 0;
 		s->wanted_pings++;
@@ -314,49 +326,71 @@ static int enter(struct rmdt_conn *c, uint64_t now_us, struct rmdt_sent *sent)
 	return 0;
 }
 
-/* Seals body_len bytes that stand behind the header's room. 0: the keys are used up. */
-static size_t seal_ctrl(struct rmdt_conn *c, uint8_t *buf, size_t body_len)
+/*
+ * P2: a packet is entered before it is sealed, so that its number is used up whatever happens then. Two packets under one
+ * number would give the key away.
+ */
+static bool seal_ctrl(struct rmdt_conn *c, struct rmdt_train *train, uint64_t pn, size_t body_len)
 {
-	struct rmdt_ctrl_header h = {
-		.phase = rmdt_keys_tx_phase(c->keys), .pn = rmdt_loss_next_pn(&c->loss), .cid = c->remote_cid,
-	};
+	uint8_t *buf = train->buf;
+	struct rmdt_ctrl_header h = { .phase = rmdt_keys_tx_phase(c->keys), .pn = pn, .cid = c->remote_cid };
 	struct rmdt_keys_packet p = {
-		.pn = h.pn, .ad = buf, .ad_len = RMDT_CTRL_HEADER_BYTES,
+		.pn = pn, .ad = buf, .ad_len = RMDT_CTRL_HEADER_BYTES,
 		.in = buf + RMDT_CTRL_HEADER_BYTES, .in_len = body_len, .out = buf + RMDT_CTRL_HEADER_BYTES,
 	};
 	int n;
 
 	rmdt_ctrl_header_write(buf, &h);
 	n = rmdt_keys_seal(c->keys, &p);
-	return n < 0 ? 0 : RMDT_CTRL_HEADER_BYTES + (size_t)n;
+	if (n < 0)
+		return false;
+	train->len = train->segment = RMDT_CTRL_HEADER_BYTES + (size_t)n;
+	train->to = c->remote;
+	return true;
+}
+
+/* Nothing was said: the frames are due as before. */
+static void take_back(struct speech *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		rmdt_conn_item_lost(s->c, &s->item[i]);
 }
 
 static bool finish_ctrl(struct speech *s, struct rmdt_train *train, uint8_t kind)
 {
 	struct rmdt_conn *c = s->c;
 	struct rmdt_sent sent = { .kind = RMDT_SENT_CTRL | kind };
+	struct token *token;
+	uint64_t pn;
 
 	if (s->wanted_pings > 0) {
+		s->w.end++;	/* kept back by speech_init */
 		rmdt_wire_put_u8(&s->w, RMDT_FRAME_PING);
 		s->eliciting = true;
 	}
 	if (s->eliciting)
 		sent.kind |= RMDT_SENT_ELICITING | RMDT_SENT_INFLIGHT;
+	if (speech_token(s, &token) < 0) {
+		take_back(s);
+		return false;
+	}
 	skip_some(c);
-	train->len = seal_ctrl(c, train->buf, rmdt_wire_written(&s->w));
-	train->segment = train->len;
-	sent.bytes = (uint32_t)train->len;
-	sent.token = (uintptr_t)s->token;
-	if (train->len == 0 || enter(c, s->now_us, &sent) < 0) {
-		free(s->token);
+	pn = rmdt_loss_next_pn(&c->loss);
+	sent.bytes = (uint32_t)(RMDT_CTRL_HEADER_BYTES + rmdt_wire_written(&s->w) + RMDT_TAG_BYTES);
+	sent.token = (uintptr_t)token;
+	if (enter(c, s->now_us, &sent) < 0) {
+		free(token);
+		rmdt_conn_break(c, s->now_us, RMDT_CODE_LIMIT, "too many packets without an answer", false);
+		return false;
+	}
+	if (s->count > 0)
+		c->reliable_out++;
+	if (!seal_ctrl(c, train, pn, rmdt_wire_written(&s->w))) {
 		rmdt_conn_break(c, s->now_us, RMDT_CODE_LIMIT, "no more packets can be sealed", false);
 		return false;
 	}
-	if (s->token && s->token->count > 0)
-		c->reliable_out++;
 	if (!s->has_message && !(kind & RMDT_SENT_PROBE))
 		c->counters.feedback_bytes_sent += train->len;
-	train->to = c->remote;
 	return true;
 }
 
@@ -364,6 +398,7 @@ static bool finish_ctrl(struct speech *s, struct rmdt_train *train, uint8_t kind
 
 static bool send_close(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
 {
+	uint64_t pn = rmdt_loss_next_pn(&c->loss);
 	struct rmdt_wire_writer w;
 
 	if (!(c->due & CDUE_CLOSE))
@@ -373,14 +408,10 @@ static bool send_close(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *
 	rmdt_wire_put_u8(&w, RMDT_FRAME_CLOSE);
 	rmdt_wire_put_varint(&w, c->down_code);
 	put_text(&w, c->down_reason);
-	train->len = seal_ctrl(c, train->buf, rmdt_wire_written(&w));
-	/* Nobody will ask about this packet any more, but its number must be used up before it may go. */
-	if (train->len == 0 || rmdt_loss_on_sent(&c->loss, &(struct rmdt_sent){
-			.sent_us = now_us, .kind = RMDT_SENT_CTRL, .bytes = (uint32_t)train->len }) < 0)
+	/* Nobody will ask about this packet any more, but its number is used up like any other. */
+	if (rmdt_loss_on_sent(&c->loss, &(struct rmdt_sent){ .sent_us = now_us, .kind = RMDT_SENT_CTRL }) < 0)
 		return false;
-	train->segment = train->len;
-	train->to = c->remote;
-	return true;
+	return seal_ctrl(c, train, pn, rmdt_wire_written(&w));
 }
 
 static bool send_challenge(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
@@ -404,29 +435,64 @@ static bool send_challenge(struct rmdt_conn *c, uint64_t now_us, struct rmdt_tra
 	return true;
 }
 
+/* The path has become narrower than when they were taken: they will never go. */
+static void drop_large_messages(struct rmdt_conn *c)
+{
+	const struct message *m;
+
+	while ((m = rmdt_messages_front(c->tx_messages)) && m->len > rmdt_conn_message_max(c)) {
+		rmdt_messages_pop(c->tx_messages);
+		c->counters.messages_dropped++;
+	}
+}
+
 static bool wants_ctrl(const struct rmdt_conn *c, uint64_t now_us)
 {
 	return rmdt_acks_due_us(&c->acks) <= now_us || c->hard_due > 0 || c->due != 0 ||
 	       now_us >= c->state_due_us || (rmdt_messages_front(c->tx_messages) && may_fly(c));
 }
 
+/* Positions that nothing else would carry, or that may have been lost on the way, are said until heard. */
+static void harden_states(struct rmdt_conn *c)
+{
+	for (struct rmdt_inflow *in = c->due_ins; in; in = in->next_due)
+		if (in->due & DUE_ANY_STATE)
+			rmdt_conn_due_in(c, in, DUE_STATE);
+}
+
+static void schedule_states(struct rmdt_conn *c, uint64_t now_us)
+{
+	uint64_t sure_us = c->rtt.srtt_us > CONN_STATE_SURE_US ? c->rtt.srtt_us : CONN_STATE_SURE_US;
+	uint32_t any = 0;
+
+	for (const struct rmdt_inflow *in = c->due_ins; in; in = in->next_due)
+		any |= in->due;
+	c->state_due_us = any & DUE_SOFT_STATE ? now_us + CONN_STATE_DELAY_US :
+			  any & DUE_SURE_STATE ? now_us + sure_us : UINT64_MAX;
+}
+
 static bool send_ctrl(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
 {
-	bool messages = rmdt_messages_front(c->tx_messages) && may_fly(c);
 	struct speech s;
+	bool messages;
 
+	drop_large_messages(c);
 	if (!wants_ctrl(c, now_us))
 		return false;
+	messages = rmdt_messages_front(c->tx_messages) && may_fly(c);
 	speech_init(&s, c, now_us, train, messages ? rmdt_pmtu_current(&c->pmtu) : CTRL_BYTES);
 	if (now_us >= c->state_due_us)
-		s.wanted_pings++;	/* positions that nobody else would carry should arrive */
-	c->state_due_us = UINT64_MAX;
+		harden_states(c);
 	if (rmdt_acks_due_us(&c->acks) != UINT64_MAX)
 		say_ack(&s);
 	say_conn(&s);
 	say_flows(&s);
 	if (messages)
 		say_messages(&s);
+	schedule_states(c, now_us);
+	/* An empty packet would bring nobody further, and the next one would be empty as well. */
+	if (rmdt_wire_written(&s.w) == 0 && s.wanted_pings == 0)
+		return false;
 	return finish_ctrl(&s, train, 0);
 }
 
@@ -435,14 +501,13 @@ static bool send_mtu_probe(struct rmdt_conn *c, uint64_t now_us, struct rmdt_tra
 	uint32_t size = rmdt_pmtu_next_probe(&c->pmtu, now_us);
 	struct speech s;
 
-	c->probe_wait = size == 0 || size > train->cap || !may_fly(c) || c->pto_count > 0;
+	c->probe_wait = !c->wants_mtu || size == 0 || size > train->cap || !may_fly(c) || c->pto_count > 0;
 	if (c->probe_wait)
 		return false;
 	rmdt_pmtu_probe_sent(&c->pmtu, now_us, 3 * rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US));
 	speech_init(&s, c, now_us, train, size);
-	rmdt_wire_put_u8(&s.w, RMDT_FRAME_PING);
 	rmdt_wire_put_zeros(&s.w, rmdt_wire_space(&s.w));
-	s.eliciting = true;
+	s.wanted_pings++;
 	train->probe = true;
 	return finish_ctrl(&s, train, RMDT_SENT_PROBE);
 }
@@ -450,26 +515,21 @@ static bool send_mtu_probe(struct rmdt_conn *c, uint64_t now_us, struct rmdt_tra
 /* ---- DATA ---- */
 
 static bool seal_chunk(struct rmdt_conn *c, const struct rmdt_outflow *of, const struct rmdt_chunk *chunk,
-		       uint8_t *buf, size_t *len)
+		       uint64_t pn, uint8_t *buf)
 {
 	struct rmdt_data_header h = {
 		.phase = rmdt_keys_tx_phase(c->keys), .open = !of->open_known, .fin = chunk->fin,
-		.pn = rmdt_loss_next_pn(&c->loss), .cid = c->remote_cid, .flow = of->id, .off = chunk->off,
+		.pn = pn, .cid = c->remote_cid, .flow = of->id, .off = chunk->off,
 	};
 	struct rmdt_keys_packet p = {
-		.pn = h.pn, .ad = buf, .ad_len = RMDT_DATA_HEADER_BYTES,
+		.pn = pn, .ad = buf, .ad_len = RMDT_DATA_HEADER_BYTES,
 		.in = chunk->ptr, .in_len = chunk->len, .out = buf + RMDT_DATA_HEADER_BYTES,
 	};
-	int n = (int)chunk->len;
 
 	rmdt_data_header_write(buf, &h);
-	if (c->cipher_none)
-		memcpy(p.out, p.in, p.in_len);
-	else
-		n = rmdt_keys_seal(c->keys, &p);
-	if (n < 0)
-		return false;
-	*len = RMDT_DATA_HEADER_BYTES + (size_t)n;
+	if (!c->cipher_none)
+		return rmdt_keys_seal(c->keys, &p) >= 0;
+	memcpy(p.out, p.in, p.in_len);
 	return true;
 }
 
@@ -480,15 +540,16 @@ static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow
 		.kind = RMDT_SENT_DATA | RMDT_SENT_ELICITING | RMDT_SENT_INFLIGHT | (chunk->fin ? RMDT_SENT_FIN : 0),
 		.off = chunk->off, .flow = of->id, .len = chunk->len,
 	};
-	size_t len;
+	uint64_t pn = rmdt_loss_next_pn(&c->loss);
+	size_t len = RMDT_DATA_HEADER_BYTES + chunk->len + (c->cipher_none ? 0 : RMDT_TAG_BYTES);
 
-	if (!seal_chunk(c, of, chunk, train->buf + train->len, &len)) {
-		rmdt_conn_break(c, now_us, RMDT_CODE_LIMIT, "no more packets can be sealed", false);
-		return false;
-	}
 	sent.bytes = (uint32_t)len;
 	if (enter(c, now_us, &sent) < 0)
 		return false;	/* too many packets in flight, or no memory: acks will make room */
+	if (!seal_chunk(c, of, chunk, pn, train->buf + train->len)) {
+		rmdt_conn_break(c, now_us, RMDT_CODE_LIMIT, "no more packets can be sealed", false);
+		return false;
+	}
 	if (!chunk->repair)
 		c->tx_used += chunk->off + chunk->len - of->next_off;
 	else
@@ -659,6 +720,10 @@ static bool send_probe(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *
 
 static bool send_something(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
 {
+	static bool (*const kinds[])(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train) = {
+		send_challenge, send_ctrl, send_probe, send_mtu_probe, send_data,
+	};
+
 	c->send_wait_us = UINT64_MAX;
 	if (c->hs && c->state != CONN_DRAINED) {
 		train->len = train->segment = rmdt_handshake_send(c->hs, now_us, train->buf, train->cap);
@@ -668,9 +733,11 @@ static bool send_something(struct rmdt_conn *c, uint64_t now_us, struct rmdt_tra
 	}
 	if (c->state == CONN_CLOSING && c->keys && send_close(c, now_us, train))
 		return true;
-	return c->state == CONN_UP &&
-	       (send_challenge(c, now_us, train) || send_ctrl(c, now_us, train) || send_probe(c, now_us, train) ||
-		send_mtu_probe(c, now_us, train) || send_data(c, now_us, train));
+	/* Each may find that the association must end; then the next has nothing to say. */
+	for (size_t i = 0; c->state == CONN_UP && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i](c, now_us, train))
+			return true;
+	return false;
 }
 
 bool rmdt_conn_send(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)

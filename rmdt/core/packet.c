@@ -342,7 +342,7 @@ int rmdt_params_read(const uint8_t *buf, size_t len, struct rmdt_params *p)
 		}
 	}
 	/* Without these two an association cannot be told from another. */
-	if (r.bad || !(seen & 1u << PARAM_INSTANCE) || !(seen & 1u << PARAM_CID) ||
+	if (r.bad || !(seen & 1u << PARAM_INSTANCE) || !(seen & 1u << PARAM_CID) || got.cid == 0 ||
 	    got.max_payload_bytes < RMDT_BASE_BYTES)
 		return -EPROTO;
 	*p = got;
