@@ -195,7 +195,7 @@ void rmdt_in_break(struct rmdt_in *in, unsigned code, const char *reason)
 		notify(in, RMDT_EVENT_IN_RESET, code, reason);
 }
 
-void rmdt_in_on_event(struct rmdt_inflow *flow, unsigned flags, unsigned code, const char *reason)
+void rmdt_in_on_event(struct rmdt_inflow *flow, unsigned flags)
 {
 	struct rmdt_in *in = flow->user;
 
@@ -204,7 +204,7 @@ void rmdt_in_on_event(struct rmdt_inflow *flow, unsigned flags, unsigned code, c
 	if (flags & (RMDT_IN_READY | RMDT_IN_FINAL))
 		on_ready(in);
 	if (flags & RMDT_IN_BROKEN)
-		rmdt_in_break(in, code, reason);
+		rmdt_in_break(in, flow->code, flow->reason);
 }
 
 /* ---- on its thread: what the application asked for ---- */

@@ -67,7 +67,7 @@ struct rmdt_in {
 
 /* On the peer's thread. Asks the application and answers the offer. */
 void rmdt_in_on_offer(struct rmdt_link *link, struct rmdt_inflow *flow);
-void rmdt_in_on_event(struct rmdt_inflow *flow, unsigned flags, unsigned code, const char *reason);
+void rmdt_in_on_event(struct rmdt_inflow *flow, unsigned flags);
 /* Its peer is down. */
 void rmdt_in_break(struct rmdt_in *in, unsigned code, const char *reason);
 

@@ -306,7 +306,7 @@ static void dispatch(struct rmdt_link *link, const struct rmdt_conn_event *ev)
 		rmdt_in_on_offer(link, ev->in);
 		break;
 	case RMDT_CONN_IN:
-		rmdt_in_on_event(ev->in, ev->flags, ev->code, ev->reason);
+		rmdt_in_on_event(ev->in, ev->flags);
 		break;
 	case RMDT_CONN_OUT:
 		rmdt_branch_on_event(ev->out, ev->flags);

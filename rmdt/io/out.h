@@ -31,12 +31,6 @@ enum rmdt_out_ask {
 	RMDT_OUT_TIMER = 1,		/* judge_us changed: set the alarm */
 };
 
-/* A placement whose spans are committed one by one; the send buffer takes it back as a whole. */
-struct rmdt_placed {
-	uint64_t off, end;
-	uint64_t missing;		/* bytes not committed yet */
-};
-
 struct rmdt_out {
 	/* Constant. */
 	struct rmdt_engine *engine;
@@ -68,8 +62,6 @@ struct rmdt_out {
 	struct rmdt_waiters settled;	/* rmdt_out_wait */
 	uint64_t need_bytes;		/* what the first in `room` waits for */
 	bool room_wanted;		/* a call returned -EAGAIN: tell with OUT_ROOM */
-	struct rmdt_placed placed[RMDT_SENDBUF_PLACEMENTS];
-	unsigned n_placed;
 	bool finishing;			/* rmdt_out_finish was called */
 	bool reset;			/* rmdt_out_reset or _free */
 	uint64_t judge_us;		/* when the policy wants to be asked again; RMDT_ALARM_NEVER */

@@ -124,30 +124,6 @@ static void kick(struct rmdt_out *out)
 	}
 }
 
-static struct rmdt_placed *find_placed(struct rmdt_out *out, uint64_t off)
-{
-	for (unsigned i = 0; i < out->n_placed; i++) {
-		if (off >= out->placed[i].off && off < out->placed[i].end)
-			return &out->placed[i];
-	}
-	return NULL;
-}
-
-/* A span of a placement: the placement is committed with its last span. */
-static int commit_placed(struct rmdt_out *out, struct rmdt_placed *p, const struct rmdt_span *span, size_t used)
-{
-	int rc;
-
-	if (used != span->len || used > p->missing)
-		return -EINVAL;
-	p->missing -= used;
-	if (p->missing)
-		return 0;
-	rc = rmdt_sendbuf_commit(out->buf, p->off, (size_t)(p->end - p->off));
-	*p = out->placed[--out->n_placed];
-	return rc;
-}
-
 /* The end that was asked for comes when nobody is filling any more. */
 static void finish_if_due(struct rmdt_out *out)
 {
@@ -157,17 +133,12 @@ static void finish_if_due(struct rmdt_out *out)
 
 int rmdt_out_commit(struct rmdt_out *out, const struct rmdt_span *span, size_t used)
 {
-	struct rmdt_placed *placed;
 	uint64_t head;
 	int rc;
 
 	pthread_mutex_lock(&out->lock);
 	head = rmdt_sendbuf_head(out->buf);
-	placed = find_placed(out, span->off);
-	if (placed)
-		rc = commit_placed(out, placed, span, used);
-	else
-		rc = rmdt_sendbuf_commit(out->buf, span->off, used);
+	rc = rmdt_sendbuf_commit(out->buf, span->off, used);
 	if (!rc) {
 		finish_if_due(out);
 		if (rmdt_sendbuf_head(out->buf) != head || out->finishing)
@@ -230,25 +201,12 @@ int rmdt_out_place(struct rmdt_out *out, size_t len, struct rmdt_span *spans, in
 	size_t n = 0;
 	int rc;
 
-	if (len == 0 || max <= 0)
+	if (max <= 0)
 		return -EINVAL;
 	pthread_mutex_lock(&out->lock);
-	if (out->reset || out->finishing)
-		rc = -EPIPE;
-	else if (len > rmdt_sendbuf_credit(out->buf))
-		rc = -ENOSPC;
-	else if (out->n_placed >= RMDT_SENDBUF_PLACEMENTS)
-		rc = -EBUSY;
-	else
-		rc = rmdt_sendbuf_place(out->buf, len, spans, (size_t)max, &n);
-	if (rc == -EINVAL)
-		rc = -E2BIG;
-	if (!rc) {
-		out->placed[out->n_placed++] = (struct rmdt_placed){ spans[0].off, spans[0].off + len, len };
-		rc = (int)n;
-	}
+	rc = out->reset || out->finishing ? -EPIPE : rmdt_sendbuf_place(out->buf, len, spans, (size_t)max, &n);
 	pthread_mutex_unlock(&out->lock);
-	return rc;
+	return rc ? rc : (int)n;
 }
 
 /* ---- the end ---- */

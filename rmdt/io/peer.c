@@ -44,7 +44,8 @@ int rmdt_peer_new(struct rmdt_engine *engine, struct rmdt_thread *thread, struct
 	peer->info_us = rmdt_clock_us();
 	pthread_mutex_init(&peer->lock, NULL);
 	atomic_init(&peer->refs, 2);
-	atomic_fetch_add(&engine->n_peers, 1);
+	/* An even share of the uplink, until it is known what the others leave. */
+	atomic_init(&peer->cap_rate, engine->values.rate_bytes_per_s / (atomic_fetch_add(&engine->n_peers, 1) + 1));
 	rmdt_engine_list(engine, &engine->peers, &peer->listed);
 	*out = peer;
 	return 0;
@@ -139,6 +140,7 @@ static void send_letters(struct rmdt_peer *peer)
 			break;
 		rmdt_letters_pop(&peer->outgoing);
 	}
+	peer->letters_left = letter != NULL;
 	pthread_mutex_unlock(&peer->lock);
 	rmdt_link_touch(peer->link);
 }
@@ -201,17 +203,21 @@ void rmdt_peer_on_up(struct rmdt_peer *peer, struct rmdt_link *link)
 	send_letters(peer);
 }
 
-void rmdt_peer_on_down(struct rmdt_peer *peer, unsigned code, const char *reason)
+void rmdt_peer_on_down(struct rmdt_peer *peer, unsigned code, const char *given)
 {
+	/* It may lie in what is freed here. */
+	char reason[RMDT_REASON_BYTES + 1];
+
 	if (peer->state == RMDT_PEER_IS_DOWN)
 		return;
+	snprintf(reason, sizeof(reason), "%s", given ? given : "");
 	rmdt_peer_publish(peer);
 	rmdt_connect_cancel(peer);
 	pthread_mutex_lock(&peer->lock);
 	peer->state = RMDT_PEER_IS_DOWN;
 	peer->info.up = false;
 	peer->close_code = code;
-	snprintf(peer->close_reason, sizeof(peer->close_reason), "%s", reason ? reason : "");
+	memcpy(peer->close_reason, reason, sizeof(reason));
 	rmdt_letters_clear(&peer->outgoing);
 	pthread_mutex_unlock(&peer->lock);
 	if (peer->probe)
@@ -266,7 +272,7 @@ void rmdt_peer_on_drained(struct rmdt_peer *peer)
 {
 	if (!peer->link)
 		return;
-	if (peer->outgoing.n)
+	if (peer->letters_left)
 		send_letters(peer);
 	peer->stale = peer->thread->now_us < peer->info_us + PUBLISH_EVERY_US;
 	if (!peer->stale)

@@ -71,6 +71,7 @@ struct rmdt_peer {
 	struct rmdt_in *ins;		/* that the application has not given back */
 	uint64_t uplink_bytes, uplink_demand;	/* io/uplink.c, under the engine's lock */
 	bool uplink_served;
+	bool letters_left;		/* the conn's queue was full */
 	bool stale;			/* info is older than what its conn did */
 	bool leaving;			/* the last handle was given back */
 	uint64_t leave_us;		/* leaving and no in-flow left: when it closes at the latest; 0 else */

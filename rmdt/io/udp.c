@@ -24,6 +24,9 @@
 #define SO_ATTACH_REUSEPORT_CBPF 51
 #endif
 
+/* Every datagram says that we understand marks of congestion. */
+#define ECT_0 2
+
 /* ---- opening ---- */
 
 static int set(int fd, int level, int name, int value)
@@ -43,9 +46,11 @@ static void set_path_options(int fd, int family)
 {
 	(void)set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 	(void)set(fd, IPPROTO_IP, IP_RECVTOS, 1);
+	(void)set(fd, IPPROTO_IP, IP_TOS, ECT_0);
 	if (family == AF_INET6) {
 		(void)set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 		(void)set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+		(void)set(fd, IPPROTO_IPV6, IPV6_TCLASS, ECT_0);
 	}
 }
 
