@@ -18,6 +18,8 @@
 #define EXTRA_ROUNDS 5
 /* Aggregation is forgiven up to this much time at full rate. */
 #define EXTRA_MAX_US 100000
+/* On short paths a thread that woke up late looks like aggregation; to follow it only fills sockets. */
+#define EXTRA_SHORT_US 500
 /* An RTT so little above the least one proves the least one still true. */
 #define NEAR_RTT_DIVISOR 32
 #define NEAR_RTT_US 200
@@ -265,7 +267,7 @@ static void update_rtt(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *a
 /* How many bytes were acked beyond what the rate accounts for: that much more must be in flight. */
 static void update_extra(struct rmdt_bbr_model *model, const struct rmdt_cc_ack *ack)
 {
-	uint64_t bw = rmdt_bbr_model_bw(model), expected_bytes, extra_bytes;
+	uint64_t bw = rmdt_bbr_model_bw(model), expected_bytes, extra_bytes, most_us;
 
 	if (bw == 0)
 		return;
@@ -282,8 +284,9 @@ static void update_extra(struct rmdt_bbr_model *model, const struct rmdt_cc_ack 
 	model->extra_bytes += ack->sample->newly_acked_bytes;
 	extra_bytes = model->extra_bytes - (expected_bytes < model->extra_bytes ?
 					    expected_bytes : model->extra_bytes);
-	if (extra_bytes > bw * EXTRA_MAX_US / US_PER_S)
-		extra_bytes = bw * EXTRA_MAX_US / US_PER_S;
+	most_us = rmdt_bbr_model_is_short(model) ? EXTRA_SHORT_US : EXTRA_MAX_US;
+	if (extra_bytes > bw * most_us / US_PER_S)
+		extra_bytes = bw * most_us / US_PER_S;
 	rmdt_bbr_max_add(&model->extra, extra_bytes);
 }
 

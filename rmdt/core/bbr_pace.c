@@ -152,7 +152,7 @@ static uint64_t insisting_bytes(const struct rmdt_bbr *bbr)
 	const struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t queue_us = rmdt_bbr_smaller(rmdt_bbr_model_queue_us(model), INSIST_MAX_US);
 
-	if (!rmdt_bbr_is_shared(bbr) || queue_us < model->min_rtt_us)
+	if (!rmdt_bbr_is_shared(bbr) || queue_us < model->min_rtt_us || rmdt_bbr_model_is_short(model))
 		return 0;
 	return rmdt_bbr_scale(rmdt_bbr_sending_rate(bbr) * queue_us / RMDT_BBR_US_PER_S,
 			      RMDT_BBR_ONE - rmdt_bbr_yielding(bbr));
