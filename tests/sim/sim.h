@@ -86,7 +86,7 @@ struct sim_result {
 	char broken[256];			/* the invariant, when not ok */
 	uint64_t end_us;			/* when the last fate was known */
 	uint64_t steps, datagrams;
-	uint64_t idle_datagrams;		/* of all ends together during idle_us */
+	uint64_t idle_datagrams;		/* of all ends together during idle_us, no outage at that time */
 	uint32_t peak_send_blocks, peak_recv_blocks;
 	struct sim_receiver_result receiver[SIM_MAX];
 };

@@ -42,6 +42,7 @@ struct sim_pair {
 	uint64_t read_off;		/* what the application has read */
 	uint64_t read_credit_us;	/* when consume_rate last gave credit */
 	uint64_t unknown_us;		/* no further UNKNOWN before */
+	uint64_t datagrams;		/* sent by both ends */
 	unsigned generation;		/* restarts */
 	bool ended, moved, restarted, shrunk;
 };

@@ -134,6 +134,7 @@ void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct r
 	struct emu_verdict v;
 
 	w->result->datagrams++;
+	p->datagrams++;
 	if (!there && p->result->fate == SIM_RUNNING)
 		p->result->feedback_bytes += len;
 	emu_link_offer(link, there && w->plan->uplink.rate_bps ? &w->uplink : NULL, w->now_us * EMU_NS_PER_US,
