@@ -330,15 +330,17 @@ void rmdt_loss_detect(struct rmdt_loss *l, uint64_t now_us, const struct rmdt_lo
 		      void *arg, struct rmdt_loss_lost *out)
 {
 	struct loss_work work = { .now_us = now_us, .calls = calls, .arg = arg };
-	uint64_t delay_us = rmdt_loss_delay_us(l);
 	uint64_t from = l->scan;
 
-	/* Entries are in order of sending, so the first that is not lost ends the search. */
+	/*
+	 * Entries are in order of sending, so the first that is not lost ends the search. The delay is asked for each time:
+	 * a loss that is declared may shorten it, and what is left must not be overdue.
+	 */
 	for (advance_scan(l); l->any_acked && l->scan < l->largest_acked; advance_scan(l)) {
 		struct rmdt_sent *s = rmdt_sentmap_get(&l->map, l->scan);
 
 		if (l->largest_acked - l->scan < l->pkt_threshold &&
-		    s->sent_us + delay_us > now_us)
+		    s->sent_us + rmdt_loss_delay_us(l) > now_us)
 			break;
 		if (rmdt_ranges_intersects(&l->acked, from, l->scan))
 			work.in_run = false;
