@@ -231,23 +231,28 @@ static bool run_until(struct sim_world *w, bool (*done)(const struct sim_world *
 
 /* ---- phases ---- */
 
+/* Nothing will come of this end any more. */
+static bool is_gone(const struct sim_side *side)
+{
+	return !side->conn || side->dead || side->down || side->awake_us == SIM_NEVER;
+}
+
 static bool fates_known(const struct sim_world *w)
 {
 	for (unsigned i = 0; i < w->plan->receivers; i++) {
 		const struct sim_pair *p = &w->pair[i];
 
-		if (p->sender.dead ? p->receiver.conn && !p->receiver.dead && !p->receiver.down :
-		    p->result->fate == SIM_RUNNING)
+		if (p->sender.dead ? !is_gone(&p->receiver) : p->result->fate == SIM_RUNNING)
 			return false;
 	}
-	return w->judge_us > w->now_us;
+	return !sender_runs(w) || w->judge_us > w->now_us;
 }
 
 static bool pair_is_down(const struct sim_pair *p)
 {
 	if (p->sender.conn && !p->sender.dead && !rmdt_conn_is_drained(p->sender.conn))
 		return false;
-	return !p->receiver.conn || p->receiver.dead || p->receiver.awake_us == SIM_NEVER || p->receiver.down;
+	return is_gone(&p->receiver);
 }
 
 static bool all_down(const struct sim_world *w)

@@ -38,6 +38,11 @@ static void check_wake(struct sim_world *w, struct sim_pair *p, const struct rmd
 		sim_broken(w, "%s %u waits for an ack without a timer", who, p->index);
 }
 
+static long long ahead(const struct sim_world *w, uint64_t at_us)
+{
+	return (long long)(at_us - w->now_us);
+}
+
 void sim_check_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 {
 	const struct rmdt_conn *c = is_sender ? p->sender.conn : p->receiver.conn;
@@ -45,8 +50,11 @@ void sim_check_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 	uint64_t deadline_us = rmdt_conn_deadline_us(c);
 
 	if (deadline_us <= w->now_us)
-		sim_broken(w, "%s %u has a timer %llu us in the past", who, p->index,
-			   (unsigned long long)(w->now_us - deadline_us));
+		sim_broken(w, "%s %u has a timer %lld us in the past: loss %lld pto %lld ack %lld send %lld state %lld keys %lld mtu %lld",
+			   who, p->index, (long long)(w->now_us - deadline_us),
+			   ahead(w, rmdt_loss_deadline_us(&c->loss)), ahead(w, rmdt_loss_pto_deadline_us(&c->loss, c->pto_count)),
+			   ahead(w, rmdt_acks_due_us(&c->acks)), ahead(w, c->send_wait_us), ahead(w, c->state_due_us),
+			   c->keys ? ahead(w, rmdt_keys_next_us(c->keys)) : 0, ahead(w, rmdt_pmtu_deadline_us(&c->pmtu)));
 	if (c->state == CONN_UP && deadline_us == RMDT_CONN_NEVER)
 		sim_broken(w, "%s %u is up and sleeps for ever", who, p->index);
 	check_books(w, p, c);

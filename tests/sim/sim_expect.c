@@ -154,11 +154,13 @@ uint64_t sim_limit_us(const struct sim_plan *plan)
 
 		slowest = t > slowest ? t : slowest;
 		outages += outage_cost_us(plan, r);
+		if (plan->sender_die_us != SIM_NEVER && r->resume_us != SIM_NEVER)
+			outages += r->resume_us;
 		if (r->wrong_psk)
 			outages += plan->connect_timeout_us;
 	}
 	if (plan->sender_die_us != SIM_NEVER)
-		return plan->sender_die_us + plan->dead_after_us + plan->connect_timeout_us + slowest + NOTICE_US;
+		return plan->sender_die_us + plan->dead_after_us + plan->connect_timeout_us + slowest + outages + NOTICE_US;
 	return slowest + outages + 6000000;
 }
 
