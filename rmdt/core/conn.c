@@ -158,7 +158,7 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 		rmdt_pmtu_init(&c->pmtu, RMDT_PMTU_BASE, (uint32_t)max);
 	rmdt_pacer_init(&c->pacer, now_us, rmdt_cc_pacing_rate(c->cc), RMDT_BASE_BYTES);
 	rmdt_conn_update_mtu(c, now_us);
-	if (rmdt_handshake_rtt_us(c->hs) > 0) {
+	if (rmdt_handshake_rtt_us(c->hs) > 0 && c->resumed_us == 0) {	/* not if this process stood still in it */
 		rmdt_rtt_sample(&c->rtt, now_us, rmdt_handshake_rtt_us(c->hs), 0);
 		rmdt_acks_set_rtt(&c->acks, c->rtt.srtt_us);
 		rmdt_cc_set_initial_rtt(c->cc, c->rtt.srtt_us, now_us);
