@@ -119,7 +119,8 @@ static void run_script(struct sim_world *w, struct sim_pair *p)
 		p->receiver.addr = sim_address(p->index + 2, 7777);
 	}
 	if (passed(w, r->restart_us) && !p->restarted) {
-		p->restarted = p->ended = true;
+		p->restarted = true;
+		p->ended = p->receiver.conn != NULL;	/* the sender does not begin again */
 		rmdt_conn_free(p->receiver.conn);
 		p->receiver.conn = NULL;
 		p->in = NULL;
