@@ -433,7 +433,7 @@ static void test_admit(void **state)
 static void test_psk(void **state)
 {
 	struct kit_node a = { 0 }, b = { 0 }, c = { 0 };
-	char set[2][128];
+	char set[2][80];
 	struct rmdt_out *out;
 
 	(void)state;
@@ -443,7 +443,7 @@ static void test_psk(void **state)
 		snprintf(n->dir, sizeof(n->dir), "/tmp/rmdt-kit-XXXXXX");
 		assert_non_null(mkdtemp(n->dir));
 		write_file(n, "psk", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n");
-		snprintf(set[i], sizeof(set[i]), "psk=%s/psk", n->dir);
+		snprintf(set[i], sizeof(set[i]), "psk=%.63s/psk", n->dir);
 		n->settings = set[i];
 	}
 	/* The secret is enough for an engine that takes nobody else. */
