@@ -44,11 +44,19 @@ static void set_reason(struct rmdt_handshake *hs, unsigned code, const char *tex
 	hs->reason[len] = '\0';
 }
 
+/* What was said so far is not said again; a REJECT may be built in its place. */
+static void give_up(struct rmdt_handshake *hs)
+{
+	hs->state = RMDT_HANDSHAKE_FAILED;
+	hs->resend_us = UINT64_MAX;
+	hs->due = false;
+	hs->packet_len = 0;
+}
+
 static void fail(struct rmdt_handshake *hs, unsigned code, const char *text)
 {
 	set_reason(hs, code, text, strlen(text));
-	hs->state = RMDT_HANDSHAKE_FAILED;
-	hs->resend_us = UINT64_MAX;
+	give_up(hs);
 }
 
 static void build(struct rmdt_handshake *hs, enum rmdt_handshake_type type, const uint8_t *cookie, size_t cookie_len)
@@ -279,9 +287,7 @@ static bool on_refusal(struct rmdt_handshake *hs, uint64_t now_us, const struct 
 	} else {
 		set_reason(hs, p->code ? p->code : RMDT_CODE_REFUSED, p->reason, p->reason_len);
 		if (reject_is_proven(hs, p, buf)) {
-			hs->state = RMDT_HANDSHAKE_FAILED;
-			hs->resend_us = UINT64_MAX;
-			hs->due = false;
+			give_up(hs);
 			return true;
 		}
 	}
@@ -336,11 +342,8 @@ void rmdt_handshake_tick(struct rmdt_handshake *hs, uint64_t now_us)
 	if (hs->state == RMDT_HANDSHAKE_FAILED || hs->confirmed)
 		return;
 	if (now_us >= hs->doubt_us) {
-		hs->state = RMDT_HANDSHAKE_FAILED;
-		hs->resend_us = UINT64_MAX;
-		hs->due = false;
+		give_up(hs);
 	} else if (now_us >= hs->end_us && hs->state != RMDT_HANDSHAKE_DONE) {
-		hs->due = false;
 		fail(hs, RMDT_CODE_TIMEOUT, hs->state == RMDT_HANDSHAKE_RUNNING && hs->initiator ?
 		     "no answer within the connect timeout" : "the handshake was not finished in time");
 	}

@@ -139,6 +139,24 @@ static void test_responder_only_answers(void **state)	/* H2 */
 	stop(&x);
 }
 
+/* Its REPLY is long: who was not proven in time gets no more of them, H2. */
+static void test_responder_is_silent_after_the_end(void **state)
+{
+	uint8_t buf[RMDT_HANDSHAKE_PACKET_BYTES];
+	struct rmdt_handshake_packet p = { .type = RMDT_HS_FINISH, .suite = RMDT_AES_256_GCM, .version = RMDT_VERSION_1 };
+	struct ends x;
+
+	(void)state;
+	start(&x, NULL, NULL);
+	pass(&x.i, &x.r, 0);
+	assert_true(rmdt_handshake_send(x.r.hs, 0, buf, sizeof(buf)) > 0);
+	rmdt_handshake_tick(x.r.hs, 10 * S);
+	assert_int_equal(rmdt_handshake_state(x.r.hs), RMDT_HANDSHAKE_FAILED);
+	assert_false(rmdt_handshake_receive(x.r.hs, 10 * S, &p, buf));
+	assert_int_equal(rmdt_handshake_send(x.r.hs, 10 * S, buf, sizeof(buf)), 0);
+	stop(&x);
+}
+
 static void test_wrong_psk_is_named_on_both_sides(void **state)	/* H5 */
 {
 	static const uint8_t one[32] = { 1 }, two[32] = { 2 };
@@ -308,7 +326,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_complete), cmocka_unit_test(test_init_is_repeated_byte_for_byte),
-		cmocka_unit_test(test_responder_only_answers), cmocka_unit_test(test_wrong_psk_is_named_on_both_sides),
+		cmocka_unit_test(test_responder_only_answers),
+		cmocka_unit_test(test_responder_is_silent_after_the_end),
+		cmocka_unit_test(test_wrong_psk_is_named_on_both_sides),
 		cmocka_unit_test(test_refusal_is_proven_and_repeated), cmocka_unit_test(test_unproven_reject_is_doubted),
 		cmocka_unit_test(test_retry_repeats_init_with_the_cookie),
 		cmocka_unit_test(test_altered_packets_change_nothing), cmocka_unit_test(test_a_pause_moves_the_end),
