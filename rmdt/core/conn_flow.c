@@ -501,9 +501,6 @@ static void out_item_lost(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t
 
 	if (due & DUE_OPEN && of->open_known)
 		return;
-	/* A FIN that arrived before OPEN meant nothing there. */
-	if (due & DUE_OPEN && of->final_off != UINT64_MAX)
-		due |= DUE_FIN;
 	if (!alive)
 		due &= ~(uint32_t)DUE_FIN;
 	if (due)

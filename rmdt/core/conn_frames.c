@@ -213,6 +213,7 @@ static bool hear_fin(struct hearing *h)
 	if (!known || h->r->bad)
 		return false;
 	in = rmdt_idmap_get(&h->c->ins, id);
+	h->again = !in && !rmdt_ranges_contains(&h->c->opened, id);	/* it has overtaken its OPEN */
 	if (!in || (in->state != RMDT_INFLOW_LIVE && in->state != RMDT_INFLOW_OFFERED))
 		return true;
 	return rmdt_conn_in_final(h->c, in, off);
