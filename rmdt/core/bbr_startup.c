@@ -18,6 +18,9 @@
 #define GROWTH 1250
 #define FLAT_ROUNDS 3
 #define FLAT_ROUNDS_QUEUED 2
+/* Loss beyond any chance, and rounds in a row with it, that end the start of a slow writer, too. */
+#define LOSSY_PPM 200000
+#define LOSSY_ROUNDS 2
 
 /*
  * The capacity that the first train showed, or that was remembered, or both: two witnesses that
@@ -95,6 +98,19 @@ static void judge_round(struct rmdt_bbr *bbr, uint64_t now_us)
 		leave_startup(bbr, RMDT_BBR_DRAIN, now_us);
 }
 
+/*
+ * A slow writer never shows what the path could carry, so its rounds say nothing of growth. But its bursts, and above all
+ * their repairs, may well be too much for the path.
+ */
+static void judge_limited_round(struct rmdt_bbr *bbr, uint64_t now_us)
+{
+	bool lossy = bbr->model.last_loss_ppm > LOSSY_PPM && rmdt_bbr_has_queue(bbr, 1);
+
+	bbr->lossy_rounds = lossy ? bbr->lossy_rounds + 1 : 0;
+	if (bbr->lossy_rounds >= LOSSY_ROUNDS)
+		leave_startup(bbr, RMDT_BBR_DRAIN, now_us);
+}
+
 void rmdt_bbr_run_startup(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
@@ -114,7 +130,9 @@ void rmdt_bbr_run_startup(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 		leave_startup(bbr, verdict == SATURATED ? RMDT_BBR_DRAIN : RMDT_BBR_UP, ack->now_us);
 		return;
 	}
-	if (model->round_start && !model->last_app_limited)
+	if (model->round_start && model->last_app_limited)
+		judge_limited_round(bbr, ack->now_us);
+	else if (model->round_start)
 		judge_round(bbr, ack->now_us);
 }
 
