@@ -203,7 +203,7 @@ void kit_start(struct kit_node *n)
 	}
 }
 
-static void remove_dir(const char *path)
+void kit_remove_dir(const char *path)
 {
 	DIR *dir = opendir(path);
 	struct dirent *e;
@@ -229,7 +229,7 @@ void kit_stop(struct kit_node *n)
 	n->engine = NULL;
 	n->inbound = NULL;
 	rmdt_cancel_free(n->cancel);
-	remove_dir(n->dir);
+	kit_remove_dir(n->dir);
 	pthread_cond_destroy(&n->changed);
 	pthread_mutex_destroy(&n->lock);
 }

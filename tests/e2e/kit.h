@@ -66,6 +66,7 @@ struct kit_node {
 
 void kit_start(struct kit_node *n);
 void kit_stop(struct kit_node *n);
+void kit_remove_dir(const char *path);
 /* Waits until `count` events of that kind have come in all; fails the test when they do not. */
 void kit_await(struct kit_node *n, enum rmdt_event_kind kind, unsigned count);
 /* Waits until so many flows were confirmed here. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -643,6 +644,90 @@ static void test_uplink(void **state)
 	kit_stop(&c);
 }
 
+/* ---- restart ---- */
+
+/* Another process of this program with a node in it, on a port and with the identity in dir. */
+static pid_t serve_elsewhere(const char *dir, uint16_t *port)
+{
+	char text[16], line[16] = "";
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	snprintf(text, sizeof(text), "%u", *port);
+	pid = fork();
+	if (pid == 0) {
+		dup2(fds[1], STDOUT_FILENO);
+		close(fds[0]);
+		close(fds[1]);
+		execl("/proc/self/exe", "test_engine", "--serve", dir, text, (char *)NULL);
+		_exit(127);
+	}
+	assert_true(pid > 0);
+	close(fds[1]);
+	assert_true(read(fds[0], line, sizeof(line) - 1) > 0);
+	close(fds[0]);
+	*port = (uint16_t)atoi(line);
+	return pid;
+}
+
+static void serve(const char *dir, const char *port)
+{
+	struct kit_node n = { .port = (uint16_t)atoi(port), .settings = "threads=2" };
+
+	snprintf(n.dir, sizeof(n.dir), "%s", dir);
+	kit_start(&n);
+	printf("%u\n", n.port);
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+/*
+ * A far end that died without a word and came back is found out by its hints, long before dead-after, and a new
+ * association with it works. The sender has several threads: hints find the right one.
+ */
+static void test_restart(void **state)
+{
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .name = "log", .hold = true };
+	struct kit_node a = { .settings = "threads=3 dead-after=60s" }, b = { 0 };
+	struct rmdt_peer *peer[3], *again;
+	struct rmdt_out *out;
+	uint64_t t0;
+	pid_t pid;
+
+	(void)state;
+	snprintf(b.dir, sizeof(b.dir), "/tmp/rmdt-kit-XXXXXX");
+	assert_non_null(mkdtemp(b.dir));
+	pid = serve_elsewhere(b.dir, &b.port);
+	kit_start(&a);
+	out = kit_out(&a, &opt);
+	for (int i = 0; i < 3; i++) {
+		peer[i] = kit_connect_up(&a, &b);
+		assert_int_equal(rmdt_out_join(out, peer[i], 0), 0);
+	}
+	kit_write(out, MIB);
+	kit_await(&a, RMDT_EVENT_OUT_JOINED, 3);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	t0 = now_ms();
+	pid = serve_elsewhere(b.dir, &b.port);
+	kit_write(out, MIB);
+	kit_await(&a, RMDT_EVENT_PEER_DOWN, 3);
+	assert_int_equal(a.last[RMDT_EVENT_PEER_DOWN].code, RMDT_CODE_RESTARTED);
+	assert_int_equal(kit_count(&a, RMDT_EVENT_OUT_LOST), 3);
+	assert_true(now_ms() - t0 < 15000);
+	again = kit_connect_up(&a, &b);
+	assert_int_equal(rmdt_out_join(out, again, 0), 0);
+	rmdt_out_finish(out);
+	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
+	kit_await(&a, RMDT_EVENT_OUT_CONFIRMED, 1);
+	kit_stop(&a);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	kit_remove_dir(b.dir);
+}
+
 /* With an argument: only the tests whose name matches it. */
 int main(int argc, char **argv)
 {
@@ -664,8 +749,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_peer_close),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_uplink),
+		cmocka_unit_test(test_restart),
 	};
 
+	if (argc == 4 && strcmp(argv[1], "--serve") == 0)
+		serve(argv[2], argv[3]);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
