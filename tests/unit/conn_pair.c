@@ -152,6 +152,76 @@ bool pair_deliver(struct pair *p)
 	return any;
 }
 
+/* ---- the books ---- */
+
+static unsigned check_ins(struct rmdt_conn *c, unsigned *unheard)
+{
+	unsigned n = 0, n_due = 0, hard = 0;
+
+	for (struct rmdt_inflow *in = c->all_ins; in; in = in->next_all, n++) {
+		assert(!in->prev_all || in->prev_all->next_all == in);
+		assert(rmdt_idmap_get(&c->ins, in->id) == in && rmdt_ranges_contains(&c->opened, in->id));
+		assert(in->in_due == (in->due != 0));
+		n_due += in->in_due;
+		hard += (in->due & DUE_HARD) != 0;
+		assert(in->counted_off <= in->high_off);
+		*unheard += (in->state == RMDT_INFLOW_DONE || in->state == RMDT_INFLOW_STOPPED) && !in->end_heard;
+		if (in->state != RMDT_INFLOW_LIVE)
+			continue;
+		assert(!in->freed && in->high_off <= rmdt_recvbuf_limit(in->recvbuf));
+		assert(rmdt_recvbuf_consumed(in->recvbuf) <= rmdt_recvbuf_ready(in->recvbuf));
+		assert(rmdt_recvbuf_ready(in->recvbuf) <= in->high_off);
+	}
+	assert(n == c->n_ins && n <= c->cfg.max_flows + CONN_MAX_REFUSED);
+	for (struct rmdt_inflow *in = c->due_ins; in; in = in->next_due, n_due--)
+		assert(in->in_due);
+	assert(n_due == 0);
+	return hard;
+}
+
+static unsigned check_outs(struct rmdt_conn *c, unsigned *unheard)
+{
+	unsigned n_due = 0, hard = 0;
+
+	for (struct rmdt_outflow *of = c->all_outs; of; of = of->next_all) {
+		assert(!of->prev_all || of->prev_all->next_all == of);
+		assert(rmdt_idmap_get(&c->outs, of->id) == of);
+		assert(of->in_due == (of->due != 0));
+		n_due += of->in_due;
+		hard += (of->due & DUE_HARD) != 0;
+		assert(of->received_off <= of->next_off && of->consumed_off <= of->received_off);
+		assert(!of->active || of->next_active->prev_active == of);
+		*unheard += of->state == RMDT_OUTFLOW_BROKEN && !of->reset_heard;
+	}
+	for (struct rmdt_outflow *of = c->due_outs; of; of = of->next_due, n_due--)
+		assert(of->in_due);
+	assert(n_due == 0);
+	return hard;
+}
+
+void pair_check(struct rmdt_conn *c)
+{
+	unsigned unheard = 0, hard = check_ins(c, &unheard) + check_outs(c, &unheard);
+
+	assert(hard == c->hard_due);
+	assert(c->state != CONN_UP || unheard == c->unheard);
+	assert(c->rx_consumed <= c->rx_high && c->tx_used <= c->tx_limit);
+	assert(c->state != CONN_UP || c->rx_high <= rmdt_credit_limit(&c->rx_credit));
+	assert(c->state == CONN_UP || c->reliable_out == 0);
+	assert(rmdt_ranges_count(&c->opened) <= CONN_MAX_OPENED_RANGES);
+	assert(!c->rx_messages || c->rx_messages->count <= RMDT_CONN_MESSAGE_QUEUE);
+	for (struct rmdt_inflow **at = &c->events_in;; at = &(*at)->next_event)
+		if (!*at) {
+			assert(c->events_in_tail == at);
+			break;
+		}
+	for (struct rmdt_outflow **at = &c->events_out;; at = &(*at)->next_event)
+		if (!*at) {
+			assert(c->events_out_tail == at);
+			break;
+		}
+}
+
 /* ---- the application ---- */
 
 static void on_offer(struct pair_end *e, struct rmdt_inflow *in)
@@ -162,6 +232,8 @@ static void on_offer(struct pair_end *e, struct rmdt_inflow *in)
 	} else if (e->refuse_code) {
 		rmdt_conn_refuse(e->conn, in, e->refuse_code, "not now");
 	} else if (rmdt_conn_accept(e->conn, in) == 0) {
+		if (e->in)	/* one at a time: the one before has had its turn */
+			rmdt_conn_in_free(e->conn, e->in);
 		e->in = in;
 		e->read_off = in->start_off;
 	}
@@ -265,6 +337,7 @@ void pair_serve(struct pair *p, struct pair_end *e)
 	}
 	if (rmdt_conn_deadline_us(e->conn) != 0 && rmdt_conn_deadline_us(e->conn) < p->now_us)
 		p->late_timer = true;
+	pair_check(e->conn);
 }
 
 static uint64_t next_us(const struct pair *p)

@@ -15,7 +15,7 @@
 #define PAIR_MS		UINT64_C(1000)
 #define PAIR_S		UINT64_C(1000000)
 #define PAIR_PACKETS	1024		/* under way at once; what is over is lost */
-#define PAIR_DRAIN	100000		/* so many trains at one instant are a livelock */
+#define PAIR_DRAIN	20000		/* so many trains at one instant are a livelock */
 
 struct pair_packet {
 	uint8_t *data;			/* owned; NULL: taken away */
@@ -76,7 +76,9 @@ void pair_fini(struct pair *p);
 /* The byte that every stream of the tests has at off. */
 uint8_t pair_byte(uint64_t off);
 
-/* One end: tick, events, application, drain to the wire. */
+/* Asserts that the books of a conn agree with each other and keep their bounds. */
+void pair_check(struct rmdt_conn *c);
+/* One end: tick, events, application, drain to the wire, pair_check. */
 void pair_serve(struct pair *p, struct pair_end *e);
 /* Hands over what is due at now_us. True: something was. */
 bool pair_deliver(struct pair *p);
