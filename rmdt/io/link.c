@@ -352,12 +352,15 @@ bool rmdt_link_rest(struct rmdt_link *link)
 {
 	struct rmdt_thread *t = link->thread;
 	uint64_t next_us = rmdt_conn_deadline_us(link->conn), other_us = RMDT_ALARM_NEVER;
+	bool is_over;
 
 	if (rmdt_engine_is_closing(t->engine))
 		other_us = say_goodbye(link);
 	else if (link->peer && link->peer->link == link)
 		other_us = rmdt_peer_next_us(link->peer);
-	if (link->down && link->holds == 0 && rmdt_conn_is_drained(link->conn)) {
+	/* A handshake that has failed would still repeat its refusal to who asks; that is not worth waiting for at the end. */
+	is_over = rmdt_conn_is_drained(link->conn) || (!link->up && rmdt_engine_is_closing(t->engine));
+	if (link->down && link->holds == 0 && is_over) {
 		rmdt_link_free(link);
 		return true;
 	}

@@ -42,7 +42,7 @@ receive_on good good
 event=$(now_us)
 send_from s "${AT[good]}" "$(lab_ip bad):2400" --connect-timeout 3s <"$TMP/data"
 over sender 1
-after sender 0.5 6
+after sender 2.5 4.8
 ends good 0
 same good
 says sender "$(lab_ip bad):2400" LOST "${AT[good]}: complete"
@@ -53,7 +53,7 @@ receive_on good good
 event=$(now_us)
 send_from s "${AT[good]}" 10.77.0.200 --connect-timeout 3s <"$TMP/data"
 over sender 1
-after sender 1.5 5
+after sender 2.5 4.8
 ends good 0
 same good
 says sender "10.77.0.200:2312: LOST: " "${AT[good]}: complete"
