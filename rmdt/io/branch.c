@@ -244,7 +244,7 @@ static void begin(struct rmdt_branch *b)
 	else if (peer->leaving)
 		rmdt_branch_on_down(b, RMDT_CODE_LEFT, NULL);
 	else if (peer->state == RMDT_PEER_IS_DOWN)
-		rmdt_branch_on_down(b, peer->close_code, peer->close_reason);
+		rmdt_branch_on_down(b, peer->down_code, peer->down_reason);
 }
 
 static void run(struct rmdt_task *task, unsigned bits)

@@ -211,13 +211,13 @@ void rmdt_peer_on_down(struct rmdt_peer *peer, unsigned code, const char *given)
 	if (peer->state == RMDT_PEER_IS_DOWN)
 		return;
 	snprintf(reason, sizeof(reason), "%s", given ? given : "");
+	peer->down_code = code;
+	memcpy(peer->down_reason, reason, sizeof(reason));
 	rmdt_peer_publish(peer);
 	rmdt_connect_cancel(peer);
 	pthread_mutex_lock(&peer->lock);
 	peer->state = RMDT_PEER_IS_DOWN;
 	peer->info.up = false;
-	peer->close_code = code;
-	memcpy(peer->close_reason, reason, sizeof(reason));
 	rmdt_letters_clear(&peer->outgoing);
 	pthread_mutex_unlock(&peer->lock);
 	if (peer->probe)

@@ -71,6 +71,8 @@ struct rmdt_peer {
 	struct rmdt_in *ins;		/* that the application has not given back */
 	uint64_t uplink_bytes, uplink_demand;	/* io/uplink.c, under the engine's lock */
 	bool uplink_served;
+	unsigned down_code;		/* once down */
+	char down_reason[RMDT_REASON_BYTES + 1];
 	bool letters_left;		/* the conn's queue was full */
 	bool stale;			/* info is older than what its conn did */
 	bool leaving;			/* the last handle was given back */
