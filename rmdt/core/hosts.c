@@ -205,6 +205,17 @@ enum rmdt_hosts_verdict rmdt_hosts_check(const struct rmdt_hosts *hosts, const c
 	return verdict;
 }
 
+bool rmdt_hosts_key(const struct rmdt_hosts *hosts, unsigned line, uint8_t pub[RMDT_TRUST_KEY_BYTES])
+{
+	for (size_t i = 0; i < hosts->n; i++) {
+		if (hosts->pins[i].line != line)
+			continue;
+		memcpy(pub, hosts->pins[i].pub, RMDT_TRUST_KEY_BYTES);
+		return true;
+	}
+	return false;
+}
+
 int rmdt_hosts_format(const char *host, uint16_t port, const uint8_t pub[RMDT_TRUST_KEY_BYTES],
 		      char *out, size_t out_cap)
 {

@@ -7,6 +7,7 @@
 #ifndef RMDT_CORE_HOSTS_H
 #define RMDT_CORE_HOSTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,9 @@ void rmdt_hosts_free(struct rmdt_hosts *hosts);
 enum rmdt_hosts_verdict rmdt_hosts_check(const struct rmdt_hosts *hosts, const char *host,
 					 uint16_t port, const uint8_t pub[RMDT_TRUST_KEY_BYTES],
 					 unsigned *line);
+
+/* The key pinned at a line. False: no pin stands there. */
+bool rmdt_hosts_key(const struct rmdt_hosts *hosts, unsigned line, uint8_t pub[RMDT_TRUST_KEY_BYTES]);
 
 /*
  * The line to append, with its newline. Its length; -EINVAL when `host` cannot be written (empty,

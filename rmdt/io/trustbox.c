@@ -183,14 +183,20 @@ unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission 
 
 /* ---- whom we believe ---- */
 
+/* line 0: another process has pinned it this moment, and our list does not have it. */
 static unsigned refuse_changed(struct rmdt_trustbox *box, struct rmdt_admission *a, unsigned line)
 {
-	char shown[RMDT_FINGERPRINT_BYTES];
+	char shown[RMDT_FINGERPRINT_BYTES], pinned[RMDT_FINGERPRINT_BYTES] = "another key";
+	uint8_t key[RMDT_TRUST_KEY_BYTES];
 
 	rmdt_fingerprint(a->key, shown);
+	pthread_mutex_lock(&box->lock);
+	if (line && rmdt_hosts_key(box->hosts, line, key))
+		rmdt_fingerprint(key, pinned);
+	pthread_mutex_unlock(&box->lock);
 	rmdt_log(box->log, RMDT_LOG_ERROR,
-		 "the key of \"%s\" has changed: it shows %s, %s/known_hosts:%u has another; if that is right, remove the line",
-		 a->host, shown, box->dir, line);
+		 "the key of \"%s\" has changed: it shows %s, but %s/known_hosts:%u has %s; if that is right, remove that line",
+		 a->host, shown, box->dir, line, pinned);
 	snprintf(a->reason, sizeof(a->reason), "known_hosts:%u has another key for \"%.60s\"", line, a->host);
 	return RMDT_CODE_KEY_CHANGED;
 }

@@ -79,6 +79,7 @@ static void test_check(void **state)
 		"two " B "\n"
 		"two " A "\n"
 		"[fe80::1%eth0] " A);
+	uint8_t found[RMDT_TRUST_KEY_BYTES];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -90,6 +91,10 @@ static void test_check(void **state)
 		assert_int_equal(line, rows[i].line);
 	}
 	assert_int_equal(rmdt_hosts_check(hosts, "two", 2312, key_a, NULL), RMDT_HOSTS_MATCH);
+	assert_true(rmdt_hosts_key(hosts, 8, found));
+	assert_memory_equal(found, key_b, sizeof found);
+	assert_false(rmdt_hosts_key(hosts, 1, found));
+	assert_false(rmdt_hosts_key(hosts, 0, found));
 	rmdt_hosts_free(hosts);
 	rmdt_hosts_free(NULL);
 }
