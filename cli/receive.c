@@ -20,7 +20,6 @@ struct receiver {
 	atomic_bool is_taken; /* a sender is served; set by an I/O thread, cleared by us */
 	struct rmdt_peer *_Atomic taken_by;	/* only compared */
 	bool output_failed;
-	bool any_broken;
 	char error[RMDT_ERROR_BYTES];
 };
 
@@ -278,8 +277,6 @@ static int take(struct receiver *r, struct rmdt_in *in)
 	look(&st);
 	end_stream(&st, copy(&st));
 	progress_clear(r->job->console);
-	if (st.remote.fate != REPORT_COMPLETE)
-		r->any_broken = true;
 	if (!r->job->quiet || st.remote.fate != REPORT_COMPLETE)
 		progress_say(r->job->console, "%s", report_sender_line(&st.remote, line));
 	return conclude(r, &st);
