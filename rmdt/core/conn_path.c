@@ -4,12 +4,15 @@
 
 #include "core/conn_impl.h"
 
-/* After so many unanswered challenges the address is given up until it is heard from again. */
+/* After so many unanswered challenges they become rare; each is still drawn by a packet from there. */
 #define CANDIDATE_TRIES 6
+#define CANDIDATE_RARE_US UINT64_C(1000000)
 
 void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_addr *from, bool newest,
 				size_t bytes)
 {
+	uint64_t wait_us;
+
 	if (rmdt_addr_equal(from, &c->candidate.addr)) {
 		c->candidate.bytes_in += bytes;
 	} else {
@@ -21,10 +24,12 @@ void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const stru
 		c->candidate.nonce = rmdt_rng_u64(&c->rng);
 		c->candidate.bytes_in = bytes;
 	}
-	if (now_us < c->candidate.next_us || c->candidate.tries >= CANDIDATE_TRIES)
+	if (now_us < c->candidate.next_us)
 		return;
-	c->candidate.tries++;
-	c->candidate.next_us = now_us + rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US);
+	wait_us = rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US);
+	if (++c->candidate.tries > CANDIDATE_TRIES && wait_us < CANDIDATE_RARE_US)
+		wait_us = CANDIDATE_RARE_US;
+	c->candidate.next_us = now_us + wait_us;
 	c->candidate.due = true;
 	c->pending = true;
 }
