@@ -13,9 +13,14 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 void rmdt_acks_init(struct rmdt_acks *a)
 {
-	*a = (struct rmdt_acks){ .due_us = UINT64_MAX };
+	*a = (struct rmdt_acks){ .due_us = UINT64_MAX, .urgent_us = UINT64_MAX };
 	rmdt_ranges_init(&a->seen, RMDT_ACKS_MAX_RANGES);
 }
 
@@ -74,8 +79,30 @@ static uint64_t ack_interval_us(const struct rmdt_acks *a)
 	return max_u64(interval_us, RMDT_ACKS_MIN_DELAY_US);
 }
 
-static void make_due(struct rmdt_acks *a, uint64_t at_us)
+static uint64_t clamp_u64(uint64_t v, uint64_t low, uint64_t high)
 {
+	return v < low ? low : v > high ? high : v;
+}
+
+/* When what is pending is told, if nothing makes it urgent. */
+static uint64_t patient_us(const struct rmdt_acks *a, uint64_t now_us)
+{
+	uint64_t lazy_us = clamp_u64(a->srtt_us, RMDT_ACKS_LAZY_US, RMDT_ACKS_MAX_DELAY_US);
+	uint64_t quiet_us = clamp_u64(a->srtt_us / 2, RMDT_ACKS_QUIET_US, lazy_us);
+	uint64_t at_us;
+
+	if (a->srtt_us == 0)
+		return a->pending_us + UNKNOWN_RTT_DELAY_US;
+	at_us = min_u64(a->pending_us + lazy_us, now_us + quiet_us);
+	if (a->pending_bytes < RMDT_ACKS_WORTH_BYTES)
+		return at_us;
+	return min_u64(at_us, max_u64(a->last_ack_us + ack_interval_us(a), now_us));
+}
+
+static void make_urgent(struct rmdt_acks *a, uint64_t at_us)
+{
+	if (at_us < a->urgent_us)
+		a->urgent_us = at_us;
 	if (at_us < a->due_us)
 		a->due_us = at_us;
 }
@@ -83,14 +110,13 @@ static void make_due(struct rmdt_acks *a, uint64_t at_us)
 /* Something the sender wants to know soon, but not more often than the limit allows. */
 static void hurry(struct rmdt_acks *a, uint64_t now_us)
 {
-	uint64_t spacing_us =
-		max_u64(a->srtt_us / RMDT_ACKS_HURRIED_PER_RTT, RMDT_ACKS_MIN_DELAY_US);
+	uint64_t spacing_us = max_u64(a->srtt_us / RMDT_ACKS_PER_RTT, RMDT_ACKS_MIN_DELAY_US);
 	uint64_t at_us = now_us;
 
 	if (a->last_hurried_us && a->last_hurried_us + spacing_us > now_us)
 		at_us = a->last_hurried_us + spacing_us;
 	if (at_us < a->due_us) {
-		a->due_us = at_us;
+		make_urgent(a, at_us);
 		a->last_hurried_us = at_us;
 	}
 }
@@ -104,13 +130,14 @@ static void schedule(struct rmdt_acks *a, uint64_t now_us, uint32_t bytes)
 
 	a->last_rx_us = now_us;
 	a->eliciting_pkts++;
-	a->pending_pkts++;
+	if (a->pending_pkts++ == 0)
+		a->pending_us = now_us;
 	a->pending_bytes += bytes;
-	make_due(a, now_us + ack_interval_us(a));
 	if (idle || (dense && a->pending_pkts >= 2) ||
 	    a->pending_ranges >= RMDT_ACKS_EVERY_RANGES ||
 	    (is_short && a->pending_bytes >= RMDT_ACKS_EVERY_BYTES))
-		make_due(a, now_us);
+		make_urgent(a, now_us);
+	a->due_us = min_u64(a->urgent_us, patient_us(a, now_us));
 }
 
 int rmdt_acks_received(struct rmdt_acks *a, uint64_t now_us, const struct rmdt_acks_packet *pkt)
@@ -211,7 +238,8 @@ int rmdt_acks_write(struct rmdt_acks *a, uint64_t now_us, struct rmdt_wire_write
 		rmdt_wire_put_varint(w, range->end - range->start - 1);
 	}
 	assert(!w->bad);
-	a->due_us = UINT64_MAX;
+	a->due_us = a->urgent_us = UINT64_MAX;
+	a->last_ack_us = now_us;
 	a->pending_pkts = 0;
 	a->pending_bytes = 0;
 	a->pending_ranges = 0;

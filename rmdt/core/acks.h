@@ -27,9 +27,16 @@
 #define RMDT_ACKS_MAX_DELAY_US UINT64_C(25000)
 /* Nor sent for every few packets on paths shorter than timers can follow. */
 #define RMDT_ACKS_MIN_DELAY_US UINT64_C(100)
-/* Acks per round trip in the steady state, and the most when gaps hurry them. */
+/* The most acks per round trip. */
 #define RMDT_ACKS_PER_RTT 8
-#define RMDT_ACKS_HURRIED_PER_RTT 16
+/*
+ * An ack of 70 bytes for so much data is 0.3 % of it, which leaves room for the ranges of a lossy path below 0.5 %. Less
+ * data waits for more: for a round trip (at least LAZY), or until nothing came for half of one (at least QUIET): then the
+ * sender may be waiting for us.
+ */
+#define RMDT_ACKS_WORTH_BYTES UINT64_C(24576)
+#define RMDT_ACKS_LAZY_US UINT64_C(12000)
+#define RMDT_ACKS_QUIET_US UINT64_C(1500)
 /* Start-up: every 2nd of the first so many packets, for an early RTT and a growing window. */
 #define RMDT_ACKS_DENSE_PKTS 100
 /* On paths shorter than SHORT_RTT also after this many bytes: a window may be little more. */
@@ -65,9 +72,12 @@ struct rmdt_acks {
 	uint64_t ce_pkts;         /* packets that came marked CE */
 	uint64_t srtt_us;         /* as the owner last said; 0 unknown */
 	uint64_t due_us;          /* when an ack must go out; UINT64_MAX none */
+	uint64_t urgent_us;       /* the same for what cannot wait for more to tell */
 	uint64_t last_hurried_us; /* last time an ack was made due at once by a gap */
 	uint64_t last_rx_us;      /* last ack-eliciting packet */
-	uint64_t pending_bytes;   /* ack-eliciting bytes since the last ack written */
+	uint64_t last_ack_us;     /* last ack written */
+	uint64_t pending_us;      /* arrival of the first ack-eliciting packet since then */
+	uint64_t pending_bytes;   /* ack-eliciting bytes since then */
 	uint64_t pending_pkts;
 	uint64_t pending_ranges;  /* gaps seen since the last ack written */
 	uint64_t eliciting_pkts;  /* ack-eliciting packets ever */

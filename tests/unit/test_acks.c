@@ -157,9 +157,9 @@ static void test_spacing_rows(void **state)
 	static const struct {
 		uint64_t srtt_us, delay_us;
 	} rows[] = {
-		{ 50, RMDT_ACKS_MIN_DELAY_US },
-		{ 8 * MS, 1 * MS },
-		{ 80 * MS, 10 * MS },
+		{ 50, RMDT_ACKS_QUIET_US },
+		{ 8 * MS, 4 * MS },
+		{ 40 * MS, 20 * MS },
 		{ 1000 * MS, RMDT_ACKS_MAX_DELAY_US },
 		{ 0, 1 * MS },
 	};
@@ -171,11 +171,44 @@ static void test_spacing_rows(void **state)
 		settle(&a, 1000 * MS, rows[i].srtt_us);
 		assert_int_equal(receive(&a, 1001 * MS, 200), 0);
 		assert_int_equal(rmdt_acks_due_us(&a), 1001 * MS + rows[i].delay_us);
-		/* Later ones do not put it off. */
-		assert_int_equal(receive(&a, 1001 * MS + 50, 201), 0);
-		assert_int_equal(rmdt_acks_due_us(&a), 1001 * MS + rows[i].delay_us);
 		rmdt_acks_fini(&a);
 	}
+}
+
+static void test_little_data_waits(void **state)
+{
+	struct rmdt_acks_packet pkt = { .pn = 200, .bytes = 1000, .ack_eliciting = true };
+	struct rmdt_acks a;
+	uint64_t now_us = 1001 * MS;
+
+	(void)state;
+	/* A packet a millisecond: each puts the ack off, but no longer than a round trip and LAZY. */
+	settle(&a, 1000 * MS, 5 * MS);
+	for (; now_us < 1013 * MS; now_us += MS, pkt.pn++) {
+		assert_int_equal(rmdt_acks_received(&a, now_us, &pkt), 0);
+		assert_true(rmdt_acks_due_us(&a) > now_us);
+		assert_true(rmdt_acks_due_us(&a) <= 1001 * MS + RMDT_ACKS_LAZY_US);
+	}
+	assert_int_equal(rmdt_acks_due_us(&a), 1001 * MS + RMDT_ACKS_LAZY_US);
+	rmdt_acks_fini(&a);
+}
+
+static void test_enough_data_is_told_soon(void **state)
+{
+	struct rmdt_acks_packet pkt = { .pn = 200, .bytes = 1024, .ack_eliciting = true };
+	struct rmdt_acks a;
+
+	(void)state;
+	settle(&a, 1000 * MS, 80 * MS);
+	for (unsigned i = 0; i < RMDT_ACKS_WORTH_BYTES / 1024; i++, pkt.pn++) {
+		assert_true(rmdt_acks_due_us(&a) > 1011 * MS);
+		assert_int_equal(rmdt_acks_received(&a, 1001 * MS, &pkt), 0);
+	}
+	/* An eighth of a round trip after the last ack. */
+	assert_int_equal(rmdt_acks_due_us(&a), 1010 * MS);
+	assert_int_equal(rmdt_acks_received(&a, 1012 * MS, &pkt), 0);
+	assert_int_equal(rmdt_acks_due_us(&a), 1012 * MS);
+	rmdt_acks_fini(&a);
 }
 
 static void test_ackonly_packets_make_none_due(void **state)
@@ -211,10 +244,10 @@ static void test_idle_and_bytes(void **state)
 
 		settle(&a, 1000 * MS, srtt_us);
 		for (pkt.pn = 200; pkt.pn < 205; pkt.pn++) {
-			assert_true(rmdt_acks_due_us(&a) > 1001 * MS);
-			assert_int_equal(rmdt_acks_received(&a, 1001 * MS, &pkt), 0);
+			assert_true(rmdt_acks_due_us(&a) > 1000 * MS + 10);
+			assert_int_equal(rmdt_acks_received(&a, 1000 * MS + 10, &pkt), 0);
 		}
-		assert_int_equal(rmdt_acks_due_us(&a) == 1001 * MS, is_short);
+		assert_int_equal(rmdt_acks_due_us(&a) == 1000 * MS + 10, is_short);
 		rmdt_acks_fini(&a);
 	}
 }
@@ -230,15 +263,15 @@ static void test_gap_hurries_within_limit(void **state)
 	assert_int_equal(rmdt_acks_due_us(&a), 1001 * MS);
 	write_ack(&a, 1001 * MS, 100, &ack);
 	assert_int_equal(ack.count, 2);
-	/* The next gap 1 ms later waits until 10 ms after the first; a third changes nothing. */
+	/* The next gap 1 ms later waits until 20 ms after the first; a third changes nothing. */
 	assert_int_equal(receive(&a, 1002 * MS, 203), 0);
-	assert_int_equal(rmdt_acks_due_us(&a), 1011 * MS);
+	assert_int_equal(rmdt_acks_due_us(&a), 1021 * MS);
 	assert_int_equal(receive(&a, 1003 * MS, 205), 0);
-	assert_int_equal(rmdt_acks_due_us(&a), 1011 * MS);
-	write_ack(&a, 1011 * MS, 100, &ack);
+	assert_int_equal(rmdt_acks_due_us(&a), 1021 * MS);
+	write_ack(&a, 1021 * MS, 100, &ack);
 	/* A late one is news as well: it may save a repair. */
-	assert_int_equal(receive(&a, 1030 * MS, 202), 0);
-	assert_int_equal(rmdt_acks_due_us(&a), 1030 * MS);
+	assert_int_equal(receive(&a, 1045 * MS, 202), 0);
+	assert_int_equal(rmdt_acks_due_us(&a), 1045 * MS);
 	rmdt_acks_fini(&a);
 }
 
@@ -424,7 +457,7 @@ static void test_random_order(void **state)
 		if (got[pn])
 			continue;
 		got[pn] = true;
-		assert_true(rmdt_acks_due_us(&a) <= now_us + 10 * MS / RMDT_ACKS_PER_RTT);
+		assert_true(rmdt_acks_due_us(&a) <= now_us + RMDT_ACKS_LAZY_US);
 		if (rmdt_acks_due_us(&a) > now_us)
 			continue;
 		write_ack(&a, now_us, 1000, &ack);
@@ -447,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_straggler_below_a_full_memory),
 		cmocka_unit_test(test_dense_start),
 		cmocka_unit_test(test_spacing_rows),
+		cmocka_unit_test(test_little_data_waits),
+		cmocka_unit_test(test_enough_data_is_told_soon),
 		cmocka_unit_test(test_ackonly_packets_make_none_due),
 		cmocka_unit_test(test_idle_and_bytes),
 		cmocka_unit_test(test_gap_hurries_within_limit),
