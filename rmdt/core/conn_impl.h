@@ -80,6 +80,7 @@ struct message {
 struct message_queue {
 	struct message at[RMDT_CONN_MESSAGE_QUEUE];
 	unsigned first, count;
+	size_t bytes;
 };
 
 enum conn_state {

@@ -19,7 +19,7 @@ int rmdt_messages_push(struct message_queue **qp, const void *data, size_t len)
 		if (!q)
 			return -ENOMEM;
 	}
-	if (q->count == RMDT_CONN_MESSAGE_QUEUE)
+	if (q->count == RMDT_CONN_MESSAGE_QUEUE || len > RMDT_CONN_MESSAGE_BYTES - q->bytes)
 		return -ENOBUFS;
 	m = &q->at[(q->first + q->count) % RMDT_CONN_MESSAGE_QUEUE];
 	m->data = malloc(len ? len : 1);
@@ -27,6 +27,7 @@ int rmdt_messages_push(struct message_queue **qp, const void *data, size_t len)
 		return -ENOMEM;
 	memcpy(m->data, data, len);
 	m->len = (uint16_t)len;
+	q->bytes += len;
 	q->count++;
 	return 0;
 }
@@ -38,6 +39,7 @@ const struct message *rmdt_messages_front(const struct message_queue *q)
 
 void rmdt_messages_pop(struct message_queue *q)
 {
+	q->bytes -= q->at[q->first].len;
 	free(q->at[q->first].data);
 	q->first = (q->first + 1) % RMDT_CONN_MESSAGE_QUEUE;
 	q->count--;

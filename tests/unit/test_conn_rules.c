@@ -490,6 +490,24 @@ static void test_messages_pile_up(void **state)
 	expect_up();
 }
 
+static void test_large_messages_pile_up(void **state)
+{
+	static uint8_t large[65000];
+
+	(void)state;
+	begin(NULL);
+	rmdt_wire_writer_init(&w, large, sizeof(large));
+	PUT(RMDT_FRAME_MESSAGE, 60000);
+	rmdt_wire_put_zeros(&w, 60000);
+	for (unsigned k = 0; k < 100; k++)
+		pair_say(&p, &p.i, large, rmdt_wire_written(&w));
+	assert_int_equal(counters()->messages_dropped, 100 - RMDT_CONN_MESSAGE_BYTES / 60000);
+	while (rmdt_conn_message_take(p.r.conn, large, sizeof(large)) == 60000)
+		;
+	assert_int_equal(p.r.conn->rx_messages->bytes, 0);
+	expect_up();
+}
+
 /* A peer that talks, but never acks: what is remembered for it has an end. */
 static bool only_data(void *ctx, bool to_responder, uint8_t *data, size_t len)
 {
@@ -667,7 +685,8 @@ int main(void)
 		cmocka_unit_test(test_ids_in_disorder), cmocka_unit_test(test_flood_of_reset),
 		cmocka_unit_test(test_start_beyond_its_bound), cmocka_unit_test(test_lengths_beyond_their_bounds),
 		cmocka_unit_test(test_frames_cut_short), cmocka_unit_test(test_unknown_frames),
-		cmocka_unit_test(test_messages_pile_up), cmocka_unit_test(test_a_peer_that_never_acks),
+		cmocka_unit_test(test_messages_pile_up),
+		cmocka_unit_test(test_large_messages_pile_up), cmocka_unit_test(test_a_peer_that_never_acks),
 		cmocka_unit_test(test_reflected_and_strange_packets), cmocka_unit_test(test_no_number_is_used_twice),
 		cmocka_unit_test(test_full_books), cmocka_unit_test(test_handshake_packets_when_up),
 	};
