@@ -22,7 +22,7 @@ void rmdt_listener_init(struct rmdt_listener *l, uint64_t now_us)
 	OPENSSL_cleanse(secret, sizeof(secret));
 	rmdt_random_bytes(l->hash_key, sizeof(l->hash_key));
 	l->hints_since_us = now_us;
-	l->hints = 0;
+	l->hints = l->heard = 0;
 }
 
 void rmdt_listener_fini(struct rmdt_listener *l)
@@ -132,9 +132,20 @@ static void on_init(struct rmdt_thread *t, uint8_t *buf, size_t len, unsigned ec
 
 /* ---- strays ---- */
 
+static void begin_second(struct rmdt_listener *l, uint64_t now_us)
+{
+	if (now_us - l->hints_since_us < 1000000)
+		return;
+	l->hints_since_us = now_us;
+	l->hints = l->heard = 0;
+}
+
 /* The far end does not know the connection id that stands in the sender's place: ours there. We know it by its address. */
 static void on_unknown(struct rmdt_thread *t, uint8_t *buf, size_t len, unsigned ecn, const struct rmdt_addr *from)
 {
+	begin_second(&t->listener, t->now_us);
+	if (t->listener.heard++ >= RMDT_LISTENER_HEARD_PER_S)
+		return;
 	for (struct rmdt_link *link = t->links; link; link = link->next) {
 		if (!link->up || !rmdt_addr_equal(rmdt_conn_remote(link->conn), from))
 			continue;
@@ -148,10 +159,7 @@ static void hint(struct rmdt_thread *t, uint64_t cid, size_t len, const struct r
 	struct rmdt_listener *l = &t->listener;
 	struct rmdt_handshake_packet p = { .type = RMDT_HS_UNKNOWN, .version = RMDT_VERSION_1, .scid = cid };
 
-	if (t->now_us - l->hints_since_us >= 1000000) {
-		l->hints_since_us = t->now_us;
-		l->hints = 0;
-	}
+	begin_second(l, t->now_us);
 	/* Shorter than what drew it, so that two ends that do not know each other cannot play tennis. */
 	if (len <= RMDT_HANDSHAKE_HEADER_BYTES || l->hints >= RMDT_LISTENER_HINTS_PER_S)
 		return;

@@ -17,11 +17,14 @@ struct rmdt_thread;
 /* Hints to unknown connections in a second, in all of a thread: enough for a fast restart, useless for an attack. */
 #define RMDT_LISTENER_HINTS_PER_S 10
 
+/* Hints that are listened to in a second: each costs a look at all associations. */
+#define RMDT_LISTENER_HEARD_PER_S 1000
+
 struct rmdt_listener {
 	struct rmdt_cookie cookie;
 	uint8_t hash_key[16];		/* of the table of first messages: strangers choose their ids */
 	uint64_t hints_since_us;
-	unsigned hints;			/* sent since then */
+	unsigned hints, heard;		/* sent and heard since then */
 };
 
 void rmdt_listener_init(struct rmdt_listener *l, uint64_t now_us);
