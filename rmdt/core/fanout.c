@@ -42,9 +42,9 @@ static uint64_t position(const struct rmdt_fanout_member *m)
 {
 	switch (m->state) {
 	case RMDT_FANOUT_LIVE:
-		return min_off(m->received_off, m->held_off);
+		return min_off(m->position_off, m->held_off);
 	case RMDT_FANOUT_DETACHING:
-		return m->received_off;
+		return m->position_off;
 	case RMDT_FANOUT_FINISHED:
 	case RMDT_FANOUT_DETACHED:
 		break;
@@ -63,8 +63,8 @@ static uint64_t find_lead(const struct rmdt_fanout_input *in,
 
 		if (m->state == RMDT_FANOUT_FINISHED)
 			lead = in->head_off;
-		else if (m->state == RMDT_FANOUT_LIVE && m->received_off > lead)
-			lead = m->received_off;
+		else if (m->state == RMDT_FANOUT_LIVE && m->position_off > lead)
+			lead = m->position_off;
 	}
 	return min_off(lead, in->head_off);
 }
@@ -107,10 +107,10 @@ static uint64_t beyond_since(const struct rmdt_fanout *fo, uint64_t off, uint64_
 static void measure_lag(const struct rmdt_fanout *fo, struct rmdt_fanout_member *m, uint64_t lead,
 			uint64_t now_us)
 {
-	uint64_t since_us = beyond_since(fo, m->received_off, now_us);
+	uint64_t since_us = beyond_since(fo, m->position_off, now_us);
 
 	m->verdict = RMDT_DETACH_NONE;
-	m->lag_bytes = lead > m->received_off ? lead - m->received_off : 0;
+	m->lag_bytes = lead > m->position_off ? lead - m->position_off : 0;
 	if (since_us < m->joined_us)
 		since_us = m->joined_us;
 	m->lag_us = m->lag_bytes > 0 && since_us < now_us ? now_us - since_us : 0;

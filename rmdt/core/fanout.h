@@ -39,8 +39,8 @@ struct rmdt_fanout_member {
 	enum rmdt_fanout_state state;
 	bool required;		/* false: never holds the others up, nor the end after linger */
 	uint64_t sent_off;	/* end of what was ever sent (for reports; not judged) */
-	uint64_t received_off;	/* acknowledged in order; at first where it joined */
-	uint64_t consumed_off;	/* taken by its application (for reports; not judged) */
+	uint64_t position_off;	/* taken by its application; at first where it joined. Not what has arrived: a
+				 * receiver whose disk stands still fills its buffer and is behind all the same */
 	uint64_t joined_us;	/* when it was attached: lag time counts from there at most */
 	uint64_t held_off;	/* application wants bytes from here kept; RMDT_OFF_NONE: no */
 	/* results of rmdt_fanout_judge; of members that are LIVE only */

@@ -200,12 +200,11 @@ static uint64_t survey(struct rmdt_out *out)
 				m->held_off = b->info.released_off;
 			continue;
 		}
-		/* received is read first: it must never pass what is read of sent. */
-		m->received_off = atomic_load(&b->flow->received_off);
-		m->consumed_off = atomic_load(&b->flow->consumed_off);
+		/* Read before sent, which it must never pass. */
+		m->position_off = atomic_load(&b->flow->consumed_off);
 		m->sent_off = atomic_load(&b->flow->sent_off);
 		/* What the far application has not taken stays, so that the peer can be joined again. */
-		m->held_off = out->hold ? b->info.released_off : m->consumed_off;
+		m->held_off = out->hold ? b->info.released_off : m->position_off;
 		c = atomic_load_explicit(&b->peer->cwnd_bytes, memory_order_relaxed);
 		if (c > cwnd)
 			cwnd = c;
@@ -407,8 +406,8 @@ static int join(struct rmdt_out *out, struct rmdt_peer *peer, uint64_t off)
 	b->slot = out->n_slots;
 	out->branches[out->n_slots] = b;
 	out->members[out->n_slots] = (struct rmdt_fanout_member){
-		.state = RMDT_FANOUT_LIVE, .required = true, .sent_off = off, .received_off = off,
-		.consumed_off = off, .held_off = off, .joined_us = rmdt_clock_us(),
+		.state = RMDT_FANOUT_LIVE, .required = true, .sent_off = off, .position_off = off,
+		.held_off = off, .joined_us = rmdt_clock_us(),
 	};
 	out->n_slots++;
 	out->n_joined++;

@@ -225,8 +225,7 @@ static void on_out(struct sim_world *w, struct sim_pair *p, unsigned flags)
 {
 	if (p->result->fate != SIM_RUNNING)
 		return;
-	p->member.received_off = p->out->received_off;
-	p->member.consumed_off = p->member.held_off = p->out->consumed_off;
+	p->member.position_off = p->member.held_off = p->out->consumed_off;
 	w->judge_us = w->now_us;
 	if (flags & RMDT_OUT_DONE)
 		member_ends(w, p, SIM_CONFIRMED, 0, "confirmed");

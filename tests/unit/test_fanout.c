@@ -58,9 +58,9 @@ static void test_block(void **state)
 	(void)state;
 	start(&f, "block", 0, 3);
 	f.in.head_off = 1000;
-	f.m[0].received_off = 900;
-	f.m[1].received_off = 300;
-	f.m[2].received_off = 500;
+	f.m[0].position_off = 900;
+	f.m[1].position_off = 300;
+	f.m[2].position_off = 500;
 	f.in.need_bytes = 1000;
 	judge(&f, 1);
 	assert_int_equal(f.out.release_off, 300);
@@ -112,8 +112,8 @@ static void test_not_required(void **state)
 	start(&f, "block", 1000, 2);
 	f.m[1].required = false;
 	f.in.head_off = 1000;
-	f.m[0].received_off = 900;
-	f.m[1].received_off = 100;
+	f.m[0].position_off = 900;
+	f.m[1].position_off = 100;
 	f.in.base_off = 100;
 	judge(&f, 1);
 	assert_int_equal(f.m[1].verdict, RMDT_DETACH_NONE);
@@ -134,11 +134,11 @@ static void test_drop_bytes(void **state)
 	(void)state;
 	start(&f, "drop:100k", 0, 2);
 	f.in.head_off = 5000000;
-	f.m[0].received_off = 200000;
-	f.m[1].received_off = 100000;
+	f.m[0].position_off = 200000;
+	f.m[1].position_off = 100000;
 	judge(&f, 1);		/* both far behind the writer, neither behind the other */
 	assert_int_equal(f.m[1].verdict, RMDT_DETACH_NONE);
-	f.m[0].received_off = 200001;
+	f.m[0].position_off = 200001;
 	judge(&f, 2);
 	assert_int_equal(f.m[1].verdict, RMDT_DETACH_LAG_BYTES);
 	assert_int_equal(f.m[0].verdict, RMDT_DETACH_NONE);
@@ -158,14 +158,14 @@ static void test_drop_more_than_the_buffer_holds(void **state)
 	(void)state;
 	start(&f, "drop:1G", 0, 2);
 	f.in.head_off = 1000000;
-	f.m[0].received_off = 1000000;
+	f.m[0].position_off = 1000000;
 	judge(&f, 1);
 	assert_int_equal(f.m[1].verdict, RMDT_DETACH_NONE);
 	f.in.need_bytes = 1;
-	f.m[0].received_off = 870000;	/* it still has 13 % ahead of it */
+	f.m[0].position_off = 870000;	/* it still has 13 % ahead of it */
 	judge(&f, 2);
 	assert_int_equal(f.m[1].verdict, RMDT_DETACH_NONE);
-	f.m[0].received_off = 880000;
+	f.m[0].position_off = 880000;
 	judge(&f, 3);
 	assert_int_equal(f.m[1].verdict, RMDT_DETACH_LAG_BYTES);
 }
@@ -180,9 +180,9 @@ static void test_drop_time(void **state)
 	/* Both go on at 1 MB/s for 10 s, then the second one stops. */
 	for (; now < 20000000 && !dropped_us; now += 10000) {
 		f.in.head_off += 10000;
-		f.m[0].received_off += 10000;
+		f.m[0].position_off += 10000;
 		if (now < 11000000)
-			f.m[1].received_off += 10000;
+			f.m[1].position_off += 10000;
 		judge(&f, now);
 		if (f.m[1].verdict != RMDT_DETACH_NONE)
 			dropped_us = now;
@@ -206,7 +206,7 @@ static void test_drop_time_while_quiet(void **state)
 	/* An hour later there is one write, which only the first one gets. */
 	now += 3600000000;
 	f.in.head_off = 100;
-	f.m[0].received_off = 100;
+	f.m[0].position_off = 100;
 	judge(&f, now);
 	while (f.m[1].verdict == RMDT_DETACH_NONE) {
 		assert_true(f.out.next_us > now && f.out.next_us != NONE);
@@ -228,10 +228,10 @@ static void test_drop_time_just_after_a_sample(void **state)
 	start(&f, "drop:2s", 0, 2);
 	judge(&f, now);
 	now += 1000000;
-	f.in.head_off = f.m[0].received_off = f.m[1].received_off = 100;
+	f.in.head_off = f.m[0].position_off = f.m[1].position_off = 100;
 	judge(&f, now);
 	now += 1000;
-	f.in.head_off = f.m[0].received_off = 200;
+	f.in.head_off = f.m[0].position_off = 200;
 	judge(&f, now);
 	while (f.m[1].verdict == RMDT_DETACH_NONE) {
 		assert_true(f.out.next_us > now && f.out.next_us != NONE);
@@ -249,7 +249,7 @@ static void test_drop_time_spares_who_has_just_joined(void **state)
 	start(&f, "drop:1s", 0, 1);
 	judge(&f, 1000000);
 	f.in.head_off = 1000;
-	f.m[0].received_off = 1000;
+	f.m[0].position_off = 1000;
 	judge(&f, 2000000);
 	f.n = 2;
 	f.m[1] = (struct rmdt_fanout_member){ .required = true, .held_off = NONE,
@@ -268,12 +268,12 @@ static void test_quorum_needs_room_first(void **state)
 	(void)state;
 	start(&f, "quorum:2", 0, 3);
 	f.in.head_off = 1000;
-	f.m[0].received_off = 1000;
-	f.m[1].received_off = 800;
+	f.m[0].position_off = 1000;
+	f.m[1].position_off = 800;
 	judge(&f, 1);
 	assert_int_equal(f.out.release_off, 0);
 	assert_int_equal(f.m[2].verdict, RMDT_DETACH_NONE);
-	f.m[2].received_off = 10;
+	f.m[2].position_off = 10;
 	f.in.base_off = 10;
 	f.in.need_bytes = 1;
 	judge(&f, 2);
@@ -305,9 +305,9 @@ static void test_quorum_keeps_equals(void **state)
 	f.in.head_off = 1000000;
 	f.in.need_bytes = 65536;
 	for (uint64_t at = 0; at < 10000000; at += 1000) {
-		f.m[0].received_off = at + 3000;
-		f.m[1].received_off = at + 1500;
-		f.m[2].received_off = at;
+		f.m[0].position_off = at + 3000;
+		f.m[1].position_off = at + 1500;
+		f.m[2].position_off = at;
 		judge(&f, at);
 		assert_int_equal(f.out.live, 3);
 		f.in.base_off = f.out.release_off;
@@ -324,17 +324,17 @@ static void test_quorum_with_a_dead_one_never_stalls(void **state)
 	start(&f, "quorum:2", 0, 3);
 	f.in.head_off = 1000000;
 	f.in.need_bytes = 900000;
-	f.m[0].received_off = f.m[1].received_off = 499999;
+	f.m[0].position_off = f.m[1].position_off = 499999;
 	judge(&f, 1);
 	assert_int_equal(f.m[2].verdict, RMDT_DETACH_NONE);
-	f.m[0].received_off = f.m[1].received_off = 500001;
+	f.m[0].position_off = f.m[1].position_off = 500001;
 	judge(&f, 2);
 	assert_int_equal(f.m[2].verdict, RMDT_DETACH_QUORUM);
 	/* Also when little is buffered and much is wanted. */
 	start(&f, "quorum:2", 0, 3);
 	f.in.head_off = 100;
 	f.in.need_bytes = 999990;
-	f.m[0].received_off = f.m[1].received_off = 100;
+	f.m[0].position_off = f.m[1].position_off = 100;
 	judge(&f, 1);
 	assert_int_equal(f.m[2].verdict, RMDT_DETACH_QUORUM);
 }
@@ -346,7 +346,7 @@ static void test_linger(void **state)
 	(void)state;
 	start(&f, "quorum:1", 5000000, 2);
 	f.in.head_off = f.in.final_off = 1000;
-	f.m[0].received_off = 1000;
+	f.m[0].position_off = 1000;
 	judge(&f, 1000000);
 	assert_int_equal(f.out.next_us, NONE);
 	f.m[0].state = RMDT_FANOUT_FINISHED;
@@ -422,12 +422,12 @@ static void test_random(void **state)
 			f.in.need_bytes = f.in.head_off - f.in.base_off < 200000 ? 0 : 4096;
 			if (step == 250)
 				f.in.final_off = f.in.head_off;
-			m->received_off += seed >> 9 & 32767;
-			if (m->received_off > f.in.head_off)
-				m->received_off = f.in.head_off;
+			m->position_off += seed >> 9 & 32767;
+			if (m->position_off > f.in.head_off)
+				m->position_off = f.in.head_off;
 			if (m->state == RMDT_FANOUT_DETACHING)
 				m->state = RMDT_FANOUT_DETACHED;
-			if (m->state == RMDT_FANOUT_LIVE && m->received_off == f.in.final_off)
+			if (m->state == RMDT_FANOUT_LIVE && m->position_off == f.in.final_off)
 				m->state = RMDT_FANOUT_FINISHED;
 			judge(&f, now);
 			assert_true(f.out.next_us > now);
@@ -436,7 +436,7 @@ static void test_random(void **state)
 			for (int i = 0; i < 4; i++) {
 				if (f.m[i].state == RMDT_FANOUT_LIVE ||
 				    f.m[i].state == RMDT_FANOUT_DETACHING)
-					assert_true(f.out.release_off <= f.m[i].received_off);
+					assert_true(f.out.release_off <= f.m[i].position_off);
 				if (f.m[i].state == RMDT_FANOUT_LIVE && f.m[i].verdict)
 					f.m[i].state = RMDT_FANOUT_DETACHING;
 			}
