@@ -42,6 +42,7 @@ struct rmdt_bbr {
 	bool measured;			/* some rate was the path's and not the application's */
 	uint64_t best_passed;		/* best share of arriving to sending, in thousandths */
 	uint32_t less_windows;		/* windows in a row with clearly less */
+	uint64_t heard_bytes;		/* packets sent before so many were delivered witness nothing */
 	uint32_t lossy_rounds;		/* of the application's making, in a row with a queue and heavy loss */
 
 	/* Probing. */

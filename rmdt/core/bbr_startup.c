@@ -116,6 +116,11 @@ void rmdt_bbr_run_startup(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 	struct rmdt_bbr_model *model = &bbr->model;
 	enum verdict verdict = GROWING;
 
+	/* What was on its way when the path failed was lost by that, not by the rate at which it was sent. */
+	if (ack->sample->prior_delivered_bytes < bbr->heard_bytes) {
+		rmdt_bbr_start_restart_window(&model->start);
+		return;
+	}
 	if (ack->sample->rate != 0 && !ack->sample->app_limited &&
 	    ack->sample->in_flight_at_send_bytes >= rmdt_cc_initial_cwnd_bytes(&bbr->cc) / 2)
 		bbr->measured = true;

@@ -193,8 +193,12 @@ static void bbr_on_ack(struct rmdt_cc *cc, const struct rmdt_cc_ack *ack)
 	struct rmdt_bbr *bbr = bbr_of(cc);
 	struct rmdt_bbr_model *model = &bbr->model;
 
-	bbr->silent = false;
 	rmdt_bbr_model_on_ack(model, ack, rmdt_bbr_mss(bbr));
+	if (bbr->silent) {	/* what the outage swallowed says nothing about the rate */
+		rmdt_bbr_start_restart_window(&model->start);
+		model->window_done = false;
+	}
+	bbr->silent = false;
 	if (ack->sample->newly_acked_bytes == 0)
 		return;
 	rmdt_bbr_react(bbr, ack);
@@ -214,7 +218,8 @@ static void bbr_on_ack(struct rmdt_cc *cc, const struct rmdt_cc_ack *ack)
 
 static void bbr_on_loss(struct rmdt_cc *cc, const struct rmdt_cc_loss *loss)
 {
-	rmdt_bbr_loss_on_lost(&bbr_of(cc)->model.loss, loss->lost_bytes, loss->newest->sent_us);
+	if (!bbr_of(cc)->silent)
+		rmdt_bbr_loss_on_lost(&bbr_of(cc)->model.loss, loss->lost_bytes, loss->newest->sent_us);
 }
 
 static void bbr_on_spurious(struct rmdt_cc *cc, uint64_t bytes, uint64_t sent_us, uint64_t now_us)
@@ -236,10 +241,9 @@ static void bbr_on_sent(struct rmdt_cc *cc, uint32_t bytes, uint64_t in_flight_b
 }
 
 /* Start over, with what the path carried as a capacity to be confirmed. */
-static void restart(struct rmdt_bbr *bbr, uint64_t now_us)
+static void restart(struct rmdt_bbr *bbr, uint64_t bw, uint64_t now_us)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
-	uint64_t bw = rmdt_bbr_max_get(&model->bw);
 
 	rmdt_bbr_max_reset(&model->bw, rmdt_bbr_scale(bw, RESTART_KEEP));
 	rmdt_bbr_model_reset_lo(model);
@@ -263,7 +267,8 @@ static void bbr_on_silence(struct rmdt_cc *cc, uint64_t now_us)
 	if (bbr->silent)
 		return;
 	bbr->silent = true;
-	restart(bbr, now_us);
+	bbr->heard_bytes = bbr->model.delivered_bytes + 1;
+	restart(bbr, rmdt_bbr_max_get(&bbr->model.bw), now_us);
 }
 
 static void bbr_on_idle_restart(struct rmdt_cc *cc, uint64_t now_us)
@@ -274,14 +279,19 @@ static void bbr_on_idle_restart(struct rmdt_cc *cc, uint64_t now_us)
 	bbr->model.min_rtt_seen_us = now_us;
 	if (bbr->last_sent_us != 0 && now_us > bbr->last_sent_us + LONG_IDLE_US &&
 	    rmdt_bbr_model_bw(&bbr->model) != 0)
-		restart(bbr, now_us);
+		restart(bbr, rmdt_bbr_max_get(&bbr->model.bw), now_us);
 }
 
+/* A path that no longer carries large packets lost them all, whatever the rate was. */
 static void bbr_set_mss(struct rmdt_cc *cc, uint32_t old_mss_bytes)
 {
 	struct rmdt_bbr *bbr = bbr_of(cc);
+	uint64_t peak = rmdt_bbr_max_get(&bbr->model.peak);
 
-	(void)old_mss_bytes;
+	if (rmdt_bbr_mss(bbr) < old_mss_bytes && peak != 0) {
+		bbr->heard_bytes = bbr->model.delivered_bytes + 1;
+		restart(bbr, rmdt_bbr_larger(peak, rmdt_bbr_max_get(&bbr->model.bw)), bbr->last_sent_us);
+	}
 	rmdt_bbr_set_pace(bbr);
 }
 

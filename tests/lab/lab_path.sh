@@ -43,7 +43,7 @@ begin 40
 lab_cut s r
 sleep 5
 lab_heal s r
-completes 9.5
+completes 8.8
 
 # Again and again, for a moment.
 what="cut 5 times for 0.3 s"
@@ -62,7 +62,7 @@ for path in 's>r' 's r'; do
 	begin 40
 	# shellcheck disable=SC2086 # a pair of hosts is two words
 	lab_set $path mtu=1300
-	completes 8
+	completes 5
 	(($(lab_count 's>r' drop_mtu) > 0)) || fail "nothing was too large for the black hole"
 done
 
