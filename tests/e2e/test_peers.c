@@ -319,7 +319,7 @@ static void test_both_open(void **state)
 static void test_retry(void **state)
 {
 	struct kit_node a = { .settings = "connect-timeout=5s" },
-			b = { .settings = "max-half-open=4 max-peers=20" };
+			b = { .settings = "max-half-open=12 max-peers=20" };
 	struct rmdt_engine_stats stats;
 	struct rmdt_peer *peer[24];
 
