@@ -210,24 +210,25 @@ static bool run_until(struct sim_world *w, bool (*done)(const struct sim_world *
 {
 	uint64_t same = 0;
 
-	while (!w->result->broken[0] && !(done && done(w))) {
+	for (;;) {
 		uint64_t t;
 
 		step(w);
 		w->result->steps++;
+		if (w->result->broken[0])
+			return false;
+		if (done && done(w))
+			return true;
 		t = next_time(w);
 		same = t == w->now_us ? same + 1 : 0;
 		if (same > STEPS_WITHOUT_TIME)
 			sim_broken(w, "no progress of time");
-		if (t > until_us) {
-			bool in_time = done && done(w);
-
-			w->now_us = in_time ? w->now_us : until_us;
-			return in_time && !w->result->broken[0];
-		}
+		if (t > until_us)
+			break;
 		w->now_us = t;
 	}
-	return !w->result->broken[0];
+	w->now_us = until_us;
+	return false;
 }
 
 /* ---- phases ---- */

@@ -201,7 +201,9 @@ void sim_plan_random(struct sim_plan *plan, uint64_t seed)
 	random_sender_event(&d, plan);
 	if (one_in(&d, 6)) {
 		plan->uplink.rate_bps = (uint64_t)spread(&d, plan->mtu > 9000 ? 200e6 : 5e6, 500e6);
-		plan->uplink.queue_us = (uint64_t)spread(&d, 5000, 200000);
+		/* Room for a few packets to each, or a newcomer never gets a word in. */
+		plan->uplink.queue_us = (uint64_t)spread(&d, 5000, 200000) +
+			(uint64_t)(6.0 * plan->receivers * plan->mtu * 8e6 / (double)plan->uplink.rate_bps);
 	}
 	for (unsigned i = 0; i < plan->receivers; i++) {
 		random_receiver(&d, plan, &plan->receiver[i]);
