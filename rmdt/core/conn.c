@@ -277,7 +277,8 @@ static uint64_t keepalive_at(const struct rmdt_conn *c)
 {
 	uint64_t from = c->last_heard_us > c->last_ping_us ? c->last_heard_us : c->last_ping_us;
 
-	return from + c->cfg.keepalive_us;
+	/* The side that was asked waits longer: after a silence one PING is enough for both. */
+	return from + c->cfg.keepalive_us + (c->cfg.initiator ? 0 : c->cfg.keepalive_us / 4);
 }
 
 /* A quiet association holds no blocks and no large books. */
