@@ -324,13 +324,21 @@ void rmdt_link_pull(struct rmdt_link *link)
 
 /* ---- ending ---- */
 
+void rmdt_link_close(struct rmdt_link *link, unsigned code, const char *reason)
+{
+	if (link->down)
+		return;
+	link->closed_here = true;
+	rmdt_conn_close(link->conn, link->thread->now_us, code, reason);
+	rmdt_link_touch(link);
+}
+
 void rmdt_link_abandon(struct rmdt_link *link, unsigned code, const char *reason)
 {
 	if (link->abandoned)
 		return;
 	link->abandoned = true;
-	if (!link->down)
-		rmdt_conn_close(link->conn, link->thread->now_us, code, reason);
+	rmdt_link_close(link, code, reason);
 	rmdt_link_touch(link);
 }
 
@@ -358,8 +366,12 @@ bool rmdt_link_rest(struct rmdt_link *link)
 		other_us = say_goodbye(link);
 	else if (link->peer && link->peer->link == link)
 		other_us = rmdt_peer_next_us(link->peer);
-	/* A handshake that has failed would still repeat its refusal to who asks; that is not worth waiting for at the end. */
-	is_over = rmdt_conn_is_drained(link->conn) || (!link->up && rmdt_engine_is_closing(t->engine));
+	/*
+	 * A handshake that has failed would still repeat its refusal, and an association that the far end closed its answer,
+	 * to who asks again; that is not worth waiting for at the end.
+	 */
+	is_over = rmdt_conn_is_drained(link->conn) ||
+		  (rmdt_engine_is_closing(t->engine) && (!link->up || !link->closed_here));
 	if (link->down && link->holds == 0 && is_over) {
 		rmdt_link_free(link);
 		return true;

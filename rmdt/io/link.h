@@ -31,6 +31,7 @@ struct rmdt_link {
 	struct rmdt_peer *peer;		/* with a reference; NULL before an inbound one is admitted */
 	bool half_open;			/* counted as such by the engine */
 	bool up, down;
+	bool closed_here;		/* we said CLOSE first and want an answer */
 	bool abandoned;			/* nobody waits for its events any more */
 	unsigned holds;			/* flows of the shell that still use conn memory */
 	unsigned may;			/* purposes that its flows may have */
@@ -60,6 +61,8 @@ void rmdt_link_pull(struct rmdt_link *link);
 bool rmdt_link_rest(struct rmdt_link *link);
 /* Adds what its conn counted since the last time to the engine's counters. */
 void rmdt_link_count(struct rmdt_link *link);
+/* Says CLOSE; RMDT_CONN_DOWN follows. */
+void rmdt_link_close(struct rmdt_link *link, unsigned code, const char *reason);
 /* Nobody is interested any more: closes it and frees it when it has said goodbye. */
 void rmdt_link_abandon(struct rmdt_link *link, unsigned code, const char *reason);
 

@@ -264,7 +264,7 @@ static void go_on_leaving(struct rmdt_peer *peer)
 		peer->leave_us = t->now_us + LEAVE_US;
 	if (!rmdt_conn_is_settled(peer->link->conn) && t->now_us < peer->leave_us)
 		return;
-	rmdt_conn_close(peer->link->conn, t->now_us, RMDT_CODE_CLOSED, NULL);
+	rmdt_link_close(peer->link, RMDT_CODE_CLOSED, NULL);
 	rmdt_link_touch(peer->link);
 }
 
@@ -302,7 +302,7 @@ static void close_now(struct rmdt_peer *peer)
 	if (peer->state == RMDT_PEER_CONNECTING)
 		rmdt_peer_on_down(peer, code, reason);
 	else if (peer->link)
-		rmdt_conn_close(peer->link->conn, peer->thread->now_us, code, reason);
+		rmdt_link_close(peer->link, code, reason);
 }
 
 static void run(struct rmdt_task *task, unsigned bits)

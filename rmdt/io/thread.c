@@ -191,7 +191,7 @@ static void on_send_error(struct rmdt_thread *t, struct rmdt_link *link, size_t 
 	if (error == -EMSGSIZE)
 		rmdt_conn_too_big(link->conn, t->now_us, segment);
 	else if (!link->up && !link->down)
-		rmdt_conn_close(link->conn, t->now_us, RMDT_CODE_ADDRESS, strerror(-error));
+		rmdt_link_close(link, RMDT_CODE_ADDRESS, strerror(-error));
 	rmdt_link_touch(link);
 }
 

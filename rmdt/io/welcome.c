@@ -71,7 +71,7 @@ static void judge_probe(struct rmdt_link *link)
 	rmdt_conn_admit(link->conn, t->now_us, RMDT_CODE_CLOSED, "only asking");
 	if (!restarted)
 		return;
-	rmdt_conn_close(peer->link->conn, t->now_us, RMDT_CODE_RESTARTED, "restarted: it is a new instance");
+	rmdt_link_close(peer->link, RMDT_CODE_RESTARTED, "restarted: it is a new instance");
 	rmdt_link_touch(peer->link);
 }
 
