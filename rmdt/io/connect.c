@@ -171,6 +171,12 @@ void rmdt_connect_won(struct rmdt_peer *peer, struct rmdt_link *link)
 	rmdt_connect_cancel(peer);
 }
 
+void rmdt_connect_forget(struct rmdt_peer *peer, struct rmdt_link *link)
+{
+	if (peer->connect)
+		forget(peer->connect, link);
+}
+
 void rmdt_connect_cancel(struct rmdt_peer *peer)
 {
 	struct rmdt_connect *c = peer->connect;

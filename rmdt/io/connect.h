@@ -20,6 +20,7 @@ void rmdt_connect_resolved(struct rmdt_peer *peer);	/* RMDT_PEER_RESOLVED */
 void rmdt_connect_won(struct rmdt_peer *peer, struct rmdt_link *link);
 /* This attempt failed; when it was the last the peer goes down. */
 void rmdt_connect_failed(struct rmdt_peer *peer, struct rmdt_link *link, unsigned code, const char *reason);
+void rmdt_connect_forget(struct rmdt_peer *peer, struct rmdt_link *link);	/* the link is about to be freed */
 /* Ends all attempts. Any state. */
 void rmdt_connect_cancel(struct rmdt_peer *peer);
 

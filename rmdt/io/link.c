@@ -221,6 +221,8 @@ void rmdt_link_free(struct rmdt_link *link)
 		peer->link = NULL;
 	if (peer && peer->probe == link)
 		peer->probe = NULL;
+	if (peer)	/* an attempt that the end of the engine cut short was never told to have failed */
+		rmdt_connect_forget(peer, link);
 	rmdt_conn_free(link->conn);
 	free(link);
 	if (peer)
