@@ -228,6 +228,17 @@ const struct message *rmdt_messages_front(const struct message_queue *q);	/* NUL
 void rmdt_messages_pop(struct message_queue *q);
 void rmdt_messages_free(struct message_queue *q);
 
+/* conn_send.c */
+bool rmdt_conn_may_fly(const struct rmdt_conn *c);
+void rmdt_conn_skip_some(struct rmdt_conn *c);
+/* Enters a packet under the next number before it is sealed. As rmdt_loss_on_sent. */
+int rmdt_conn_enter(struct rmdt_conn *c, uint64_t now_us, struct rmdt_sent *sent);
+
+/* conn_data.c */
+bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train);
+/* The oldest unacknowledged chunk once more, beyond cwnd and pacing. */
+bool rmdt_conn_send_oldest(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train);
+
 /* conn_recovery.c */
 int rmdt_conn_on_ack(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_ack *ack);
 void rmdt_conn_detect(struct rmdt_conn *c, uint64_t now_us);
