@@ -120,7 +120,7 @@ static void run_script(struct sim_world *w, struct sim_pair *p)
 	}
 	if (passed(w, r->restart_us) && !p->restarted) {
 		p->restarted = true;
-		p->ended = p->receiver.conn != NULL;	/* the sender does not begin again */
+		p->ended = p->in != NULL;	/* the sender does not begin again */
 		rmdt_conn_free(p->receiver.conn);
 		p->receiver.conn = NULL;
 		p->in = NULL;

@@ -431,7 +431,7 @@ static const struct row rows[] = {
 	{ "path-narrows", path_narrows, 3, NULL },
 	{ "restarts", restarts, 0.6, lost_restarted },
 	{ "moves", moves, 4.5, moved_once },
-	{ "wrong-psk", wrong_psk, 0.06, lost_psk },
+	{ "wrong-psk", wrong_psk, 0.32, lost_psk },
 	{ "absent", absent, 10.05, NULL },
 	{ "small-buffer", small_buffer, 0.9, NULL },
 	{ "slow-consumer", slow_consumer, 5.4, NULL },
