@@ -23,6 +23,8 @@ struct rmdt_handshake {
 	uint8_t message[RMDT_NOISE_MESSAGE_MAX];	/* our last Noise message; responder: also what INIT was */
 	size_t message_len;
 	uint8_t first_hash[RMDT_HASH_BYTES];	/* responder: of INIT's Noise message */
+	uint8_t suspect_hash[RMDT_HASH_BYTES];	/* responder: of a FINISH that did not open */
+	uint64_t suspect_us;			/* when it was first seen */
 	uint8_t packet[RMDT_HANDSHAKE_PACKET_BYTES];	/* what is said (again) */
 	size_t packet_len;
 	bool due;				/* say it now */
@@ -236,6 +238,24 @@ static bool on_reply(struct rmdt_handshake *hs, uint64_t now_us, const struct rm
 	return true;
 }
 
+/*
+ * A FINISH whose payload does not open: the psk is another one, or it was damaged on the way, or a stranger made it up. But
+ * the initiator says it again, byte for byte, and damage does not repeat itself.
+ */
+static bool is_repeated(struct rmdt_handshake *hs, uint64_t now_us, const struct rmdt_handshake_packet *p)
+{
+	struct rmdt_piece piece = { p->noise, p->noise_len };
+	uint8_t hash[RMDT_HASH_BYTES];
+
+	if (rmdt_kdf_sha256(&piece, 1, hash) < 0)
+		return false;
+	if (memcmp(hash, hs->suspect_hash, sizeof(hash)) == 0)
+		return now_us >= hs->suspect_us + RMDT_HANDSHAKE_FIRST_RESEND_US / 2;
+	memcpy(hs->suspect_hash, hash, sizeof(hash));
+	hs->suspect_us = now_us;
+	return false;
+}
+
 static bool on_finish(struct rmdt_handshake *hs, uint64_t now_us, const struct rmdt_handshake_packet *p)
 {
 	int err;
@@ -248,6 +268,8 @@ static bool on_finish(struct rmdt_handshake *hs, uint64_t now_us, const struct r
 		return true;
 	err = listen_params(hs, p);
 	if (err == -EKEYREJECTED) {
+		if (!is_repeated(hs, now_us, p))
+			return true;
 		fail(hs, RMDT_CODE_PSK, "the pre-shared keys differ");
 		build_reject(hs);
 		return true;

@@ -170,10 +170,13 @@ static void test_wrong_psk_is_named_on_both_sides(void **state)	/* H5 */
 	/* With psk the first message is already bound to it only by a public key: XXpsk3 mixes the secret last. */
 	assert_int_equal(rmdt_handshake_state(x.i.hs), RMDT_HANDSHAKE_ADMIT);
 	rmdt_handshake_admit(x.i.hs, 0, 0, NULL);
+	/* Damage looks the same: only the repetition tells. */
 	assert_int_equal(pass(&x.i, &x.r, 0), RMDT_HS_FINISH);
+	assert_int_equal(rmdt_handshake_state(x.r.hs), RMDT_HANDSHAKE_RUNNING);
+	assert_int_equal(pass(&x.i, &x.r, RMDT_HANDSHAKE_FIRST_RESEND_US), RMDT_HS_FINISH);
 	assert_int_equal(rmdt_handshake_state(x.r.hs), RMDT_HANDSHAKE_FAILED);
 	assert_int_equal(rmdt_handshake_code(x.r.hs, &reason), RMDT_CODE_PSK);
-	assert_int_equal(pass(&x.r, &x.i, 0), RMDT_HS_REJECT);
+	assert_int_equal(pass(&x.r, &x.i, RMDT_HANDSHAKE_FIRST_RESEND_US), RMDT_HS_REJECT);
 	assert_int_equal(rmdt_handshake_state(x.i.hs), RMDT_HANDSHAKE_FAILED);
 	assert_int_equal(rmdt_handshake_code(x.i.hs, &reason), RMDT_CODE_PSK);
 	stop(&x);
@@ -294,16 +297,12 @@ static void test_altered_packets_change_nothing(void **state)
 			if (step == 1 && at >= 26u + p.noise_len)
 				break;
 			rmdt_handshake_receive(to->hs, 0, &p, bad);
-			if (step == 2 && rmdt_handshake_state(to->hs) == RMDT_HANDSHAKE_FAILED)
-				break;	/* its payload was altered: like a wrong psk, see noise.h */
 			assert_int_equal(rmdt_handshake_state(to->hs), RMDT_HANDSHAKE_RUNNING);
 		}
-		if (rmdt_handshake_state(to->hs) == RMDT_HANDSHAKE_RUNNING) {
-			assert_int_equal(rmdt_handshake_read(buf, len, &p), 0);
-			assert_true(rmdt_handshake_receive(to->hs, 0, &p, buf));
-			if (step > 0)
-				assert_int_equal(rmdt_handshake_state(to->hs), RMDT_HANDSHAKE_ADMIT);
-		}
+		assert_int_equal(rmdt_handshake_read(buf, len, &p), 0);
+		assert_true(rmdt_handshake_receive(to->hs, 0, &p, buf));
+		if (step > 0)
+			assert_int_equal(rmdt_handshake_state(to->hs), RMDT_HANDSHAKE_ADMIT);
 		stop(&x);
 	}
 }
