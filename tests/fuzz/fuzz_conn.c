@@ -178,6 +178,17 @@ static void network(struct input *in, unsigned op)
 	}
 }
 
+/* One more flow of the same stream; it goes its own way. */
+static void open_another(struct input *in, struct pair_end *e)
+{
+	struct rmdt_open open = { .purpose = RMDT_OTHER, .priority = input_u8(in) % 3 };
+	uint64_t rate = input_u8(in) % 4 ? 0 : 100000;
+	struct rmdt_outflow *of;
+
+	if (e->sendbuf)
+		(void)rmdt_conn_out_open(e->conn, e->sendbuf, rmdt_sendbuf_base(e->sendbuf), &open, rate, &of);
+}
+
 static void application(struct input *in, unsigned op, struct pair_end *e)
 {
 	switch (op) {
@@ -232,6 +243,9 @@ static void application(struct input *in, unsigned op, struct pair_end *e)
 		if (rmdt_addr_equal(&p.i.conn->remote, &p.r.addr) && rmdt_addr_equal(&p.r.conn->remote, &p.i.addr))
 			e->addr = pair_address(1 + input_u8(in) % 3 + (e == &p.r) * 100, 2312);
 		break;
+	case 13:
+		open_another(in, e);
+		break;
 	default:
 		rmdt_conn_too_big(e->conn, p.now_us, 1200 + input_u8(in));
 	}
@@ -245,9 +259,9 @@ static void step(struct input *in)
 	op &= 0x7f;
 	if (op < 24)
 		network(in, op % 8);
-	else if (op < 66)
-		application(in, (op - 24) % 14, e);
-	else if (op < 70)
+	else if (op < 69)
+		application(in, (op - 24) % 15, e);
+	else if (op < 73)
 		replay(in);
 	else if (op < 90)
 		pair_serve(&p, e);
