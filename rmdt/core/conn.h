@@ -92,7 +92,7 @@ enum rmdt_conn_event_kind {
 	RMDT_CONN_MOVED,	/* remote address changed and was proven */
 	RMDT_CONN_RESTART_HINT,	/* far end says it does not know us: the owner may try a new handshake (rate-limited here) */
 	RMDT_CONN_MESSAGE,	/* rmdt_conn_message_take */
-	RMDT_CONN_OFFER,	/* in: pending; rmdt_conn_accept or _refuse before the next event */
+	RMDT_CONN_OFFER,	/* in: pending; rmdt_conn_accept or _refuse before any other call on the conn */
 	RMDT_CONN_IN,		/* in: flags of enum rmdt_in_flag */
 	RMDT_CONN_OUT,		/* out: flags of enum rmdt_out_flag */
 };
@@ -138,7 +138,7 @@ struct rmdt_open {
 /*
  * Opens an out-flow that reads `sendbuf` from `start_off`. rate: bytes/s cap, 0 none. The outflow belongs to the conn;
  * rmdt_conn_out_free ends it (RESET with code unless done or broken) and from its return on the conn reads the buffer no more.
- * -ENOTCONN, -ENOMEM.
+ * -ENOTCONN, -ENOMEM, -EINVAL (start_off above 2^61).
  */
 int rmdt_conn_out_open(struct rmdt_conn *conn, struct rmdt_sendbuf *sendbuf, uint64_t start_off,
 		       const struct rmdt_open *open, uint64_t rate, struct rmdt_outflow **out);
@@ -152,6 +152,7 @@ int rmdt_conn_accept(struct rmdt_conn *conn, struct rmdt_inflow *in);
 void rmdt_conn_refuse(struct rmdt_conn *conn, struct rmdt_inflow *in, unsigned code, const char *reason);
 /* The consumer consumed: recycle blocks, perhaps announce credit. */
 void rmdt_conn_in_kick(struct rmdt_conn *conn, uint64_t now_us, struct rmdt_inflow *in);
+/* Above 2^62 - 1 it counts as that. */
 void rmdt_conn_in_mark(struct rmdt_conn *conn, struct rmdt_inflow *in, unsigned kind, uint64_t off);
 /* All consumed and safe: DONE is said until heard. -EAGAIN: not all consumed. */
 int rmdt_conn_in_done(struct rmdt_conn *conn, struct rmdt_inflow *in);
