@@ -719,8 +719,9 @@ static bool rate_of_a_flow(struct run *w)
 	double took_s;
 
 	plain_path(&p, 20e6, 20000);
-	p.n_flows = 1;
-	p.flow[0] = (struct flow_plan){ .bytes = 1000000, .priority = 1, .rate = 250000 };
+	p.n_flows = 3;
+	p.flow[0] = (struct flow_plan){ .bytes = 1000000, .priority = 0, .rate = 250000 };
+	p.flow[1] = p.flow[2] = (struct flow_plan){ .bytes = 6000000, .priority = 1 };
 	if (!run(&p, w)) {
 		printf("FAILED rate: %s\n", w->broken);
 		return false;
