@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/conn_impl.h"
+#include "core/frame.h"
 #include "unit/conn_pair.h"
 
 #define ms PAIR_MS
@@ -253,6 +254,35 @@ static void test_refuse(void **state)	/* S3 */
 	end();
 }
 
+static void test_more_flows_than_are_taken(void **state)
+{
+	struct rmdt_open open = { .purpose = RMDT_PIPE };
+	struct rmdt_outflow *of[6];
+	unsigned live = 0, busy = 0;
+
+	(void)state;
+	begin_flow(NULL);		/* one; four are taken */
+	p.r.hold_offers = true;
+	for (int k = 0; k < 6; k++)
+		assert_int_equal(rmdt_conn_out_open(p.i.conn, p.i.sendbuf, 0, &open, 0, &of[k]), 0);
+	pair_run(&p, s);
+	for (int k = 0; k < 6; k++) {
+		live += of[k]->state == RMDT_OUTFLOW_OPENING;
+		busy += of[k]->state == RMDT_OUTFLOW_BROKEN && of[k]->code == RMDT_CODE_BUSY;
+	}
+	assert_int_equal(live, 3);
+	assert_int_equal(busy, 3);
+	assert_int_equal(p.r.conn->n_ins, 4);
+	for (int k = 0; k < 6; k++)	/* when one goes there is room for another */
+		rmdt_conn_out_free(p.i.conn, of[k], 1, NULL);
+	pair_run(&p, s);
+	p.r.hold_offers = false;
+	assert_int_equal(rmdt_conn_out_open(p.i.conn, p.i.sendbuf, 0, &open, 0, &of[0]), 0);
+	pair_run(&p, s);
+	assert_int_equal(of[0]->state, RMDT_OUTFLOW_LIVE);
+	end();
+}
+
 static void test_both_directions_and_half_close(void **state)
 {
 	(void)state;
@@ -268,6 +298,76 @@ static void test_both_directions_and_half_close(void **state)
 	pair_finish(&p, &p.r);
 	pair_run(&p, s);
 	assert_true(p.r.out_flags & RMDT_OUT_DONE);
+	end();
+}
+
+static bool lose_a_third(void *ctx, bool to_responder, uint8_t *data, size_t len)
+{
+	uint32_t *x = ctx;
+
+	(void)to_responder, (void)data, (void)len;
+	*x = *x * 1664525 + 1013904223;
+	return *x >> 16 > 65536 / 3;
+}
+
+/* The longest OPEN that there is goes out also when much else has to be said. */
+static void test_open_with_all_its_words(void **state)
+{
+	struct rmdt_open open = { .purpose = RMDT_TUNNEL, .priority = 2, .reply_to = 5, .meta_len = RMDT_META_BYTES };
+	const struct rmdt_open *heard;
+	struct rmdt_outflow *of;
+	uint32_t n = 1;
+
+	(void)state;
+	begin_flow(NULL);
+	assert_int_equal(pair_open(&p, &p.r, "back"), 0);
+	pair_write(&p, &p.r, 2000000);
+	p.filter = lose_a_third;	/* acks with many ranges */
+	p.ctx = &n;
+	pair_run(&p, 20 * ms);
+	memset(open.name, 'n', RMDT_NAME_BYTES);
+	memset(open.meta, 7, RMDT_META_BYTES);
+	p.r.hold_offers = true;
+	assert_int_equal(rmdt_conn_out_open(p.i.conn, p.i.sendbuf, 0, &open, 0, &of), 0);
+	pair_run(&p, 5 * s);
+	assert_non_null(p.r.offered);
+	heard = rmdt_inflow_open(p.r.offered);
+	assert_string_equal(heard->name, open.name);
+	assert_int_equal(heard->meta_len, RMDT_META_BYTES);
+	assert_memory_equal(heard->meta, open.meta, RMDT_META_BYTES);
+	assert_int_equal(heard->purpose, RMDT_TUNNEL);
+	assert_int_equal(heard->priority, 2);
+	assert_int_equal(heard->reply_to, 5);
+	end();
+}
+
+/* Flows of one priority take turns, a higher one goes first, and a flow keeps to its own rate. */
+static void test_flows_share(void **state)
+{
+	struct pair_options o = { .common = { .cc = "fixed", .fixed_rate = 10000000, .max_flows = 8 } };
+	struct rmdt_open open = { .purpose = RMDT_PIPE };
+	struct rmdt_outflow *of[4];
+
+	(void)state;
+	begin_flow(&o);
+	p.r.hold_offers = true;
+	for (int k = 0; k < 4; k++) {
+		open.priority = k < 2 ? 1 : 0;
+		assert_int_equal(rmdt_conn_out_open(p.i.conn, p.i.sendbuf, 0, &open, k == 2 ? 1000000 : 0, &of[k]), 0);
+		pair_run(&p, 50 * ms);
+		assert_int_equal(rmdt_conn_accept(p.r.conn, p.r.offered), 0);
+	}
+	write_all(8000000);
+	for (int k = 0; k < 3; k++)
+		rmdt_conn_out_kick(p.i.conn, of[k]);
+	pair_run(&p, 300 * ms);
+	assert_in_range(of[2]->next_off, 250000, 400000);
+	assert_int_equal(of[3]->next_off, 0);
+	assert_true(of[0]->next_off > 300000);
+	assert_in_range(of[0]->next_off, of[1]->next_off * 8 / 10, of[1]->next_off * 12 / 10);
+	rmdt_conn_out_kick(p.i.conn, of[3]);
+	pair_run(&p, 50 * ms);
+	assert_true(of[3]->next_off > 300000);
 	end();
 }
 
@@ -341,7 +441,9 @@ static void test_ended_flows_give_their_credit_back(void **state)	/* S8, S9 */
 		write_all(100000);
 		pair_run(&p, 200 * ms);
 		assert_int_equal(p.r.in->high_off - p.r.in->start_off, 100000);
-		if (k % 2) {	/* the receiver does not want it any more */
+		if (k % 2) {	/* the receiver does not want it any more, and some of it is still under way */
+			write_all(50000);
+			pair_serve(&p, &p.i);
 			rmdt_conn_in_free(p.r.conn, p.r.in);
 			p.r.in = NULL;
 			pair_run(&p, 100 * ms);
@@ -431,15 +533,6 @@ static void test_a_pool_without_blocks(void **state)
 }
 
 /* ---- loss, reordering, replay ---- */
-
-static bool lose_a_third(void *ctx, bool to_responder, uint8_t *data, size_t len)
-{
-	uint32_t *x = ctx;
-
-	(void)to_responder, (void)data, (void)len;
-	*x = *x * 1664525 + 1013904223;
-	return *x >> 16 > 65536 / 3;
-}
 
 static void test_loss_is_repaired(void **state)
 {
@@ -535,6 +628,7 @@ static void test_cipher_none(void **state)	/* P6 */
 	write_all(100000);
 	pair_run(&p, s);
 	assert_int_equal(p.r.read_off, 100000);
+	assert_true(p.i.conn->cipher_none && p.r.conn->cipher_none);
 	end();
 }
 
@@ -744,7 +838,7 @@ static void test_move(void **state)	/* L3 */
 static void test_a_copy_from_elsewhere_does_not_move(void **state)	/* L3 */
 {
 	struct rmdt_addr spoofed = pair_address(66, 6666);
-	uint8_t newest[2048];
+	uint8_t newest[2048], response[9];
 	struct pair_packet late;
 	size_t newest_len;
 
@@ -763,6 +857,13 @@ static void test_a_copy_from_elsewhere_does_not_move(void **state)	/* L3 */
 	assert_int_equal(p.r.moves, 0);
 	assert_true(rmdt_addr_equal(rmdt_conn_remote(p.r.conn), &p.i.addr));
 	assert_int_equal(p.r.read_off, 20000);
+	/* Nor does an answer to the challenge that comes from where we have always been. */
+	assert_true(rmdt_addr_equal(&p.r.conn->candidate.addr, &spoofed));
+	response[0] = RMDT_FRAME_RESPONSE;
+	rmdt_wire_store_u64(response + 1, p.r.conn->candidate.nonce);
+	pair_say(&p, &p.i, response, sizeof(response));
+	pair_run(&p, s);
+	assert_int_equal(p.r.moves, 0);
 	/* A late or a forged one does not even make a candidate. */
 	memset(&p.r.conn->candidate, 0, sizeof(p.r.conn->candidate));
 	pair_inject(&p, true, late.data, late.len, &spoofed);
@@ -935,7 +1036,9 @@ int main(void)
 		cmocka_unit_test(test_closed_in_the_handshake),
 		cmocka_unit_test(test_accept_and_deliver), cmocka_unit_test(test_an_empty_stream_ends),
 		cmocka_unit_test(test_fin_overtakes_open), cmocka_unit_test(test_fin_while_the_offer_waits),
-		cmocka_unit_test(test_refuse), cmocka_unit_test(test_both_directions_and_half_close),
+		cmocka_unit_test(test_refuse), cmocka_unit_test(test_more_flows_than_are_taken),
+		cmocka_unit_test(test_both_directions_and_half_close),
+		cmocka_unit_test(test_open_with_all_its_words), cmocka_unit_test(test_flows_share),
 		cmocka_unit_test(test_reset), cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_no_end_without_a_reason),
 		cmocka_unit_test(test_ended_flows_give_their_credit_back), cmocka_unit_test(test_marks),
