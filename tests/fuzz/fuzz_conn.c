@@ -280,6 +280,9 @@ static void settle(void)
 	p.i.hold_reading = p.r.hold_reading = false;
 	pair_run(&p, 20 * PAIR_S);
 	assert(!p.livelock && !p.late_timer && !p.i.wrong && !p.r.wrong);
+	/* Between two honest ends only the application ends it. */
+	assert(p.i.conn->state == CONN_UP || p.i.conn->down_code == 1004);
+	assert(p.r.conn->state == CONN_UP || p.r.conn->down_code == 1004);
 	if (p.i.conn->state != CONN_UP || p.r.conn->state != CONN_UP)
 		return;
 	for (int k = 0; k < 2; k++) {
