@@ -393,6 +393,18 @@ void rmdt_handshake_shift(struct rmdt_handshake *hs, uint64_t by_us)
 		hs->doubt_us += by_us;
 }
 
+/* H6: three round trips, where one was seen. */
+static uint64_t finish_interval_us(const struct rmdt_handshake *hs)
+{
+	uint64_t us = 3 * hs->rtt_us;
+
+	if (us == 0)
+		return RMDT_HANDSHAKE_FIRST_RESEND_US;
+	if (us < RMDT_HANDSHAKE_LEAST_RESEND_US)
+		return RMDT_HANDSHAKE_LEAST_RESEND_US;
+	return us < RMDT_HANDSHAKE_LAST_RESEND_US ? us : RMDT_HANDSHAKE_LAST_RESEND_US;
+}
+
 void rmdt_handshake_admit(struct rmdt_handshake *hs, uint64_t now_us, unsigned code, const char *reason)
 {
 	assert(hs->state == RMDT_HANDSHAKE_ADMIT);
@@ -407,7 +419,7 @@ void rmdt_handshake_admit(struct rmdt_handshake *hs, uint64_t now_us, unsigned c
 			return;
 		}
 		build(hs, RMDT_HS_FINISH, NULL, 0);
-		hs->interval_us = RMDT_HANDSHAKE_FIRST_RESEND_US;
+		hs->interval_us = finish_interval_us(hs);
 		hs->resend_us = now_us + hs->interval_us;
 	} else {
 		hs->confirmed = true;
@@ -422,6 +434,11 @@ void rmdt_handshake_confirmed(struct rmdt_handshake *hs)
 	hs->confirmed = true;
 	hs->due = false;
 	hs->resend_us = UINT64_MAX;
+}
+
+bool rmdt_handshake_was_repeated(const struct rmdt_handshake *hs)
+{
+	return hs->state == RMDT_HANDSHAKE_DONE && hs->said > 1;
 }
 
 enum rmdt_handshake_state rmdt_handshake_state(const struct rmdt_handshake *hs)

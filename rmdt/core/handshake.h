@@ -15,6 +15,7 @@
 #include "rmdt.h"
 
 #define RMDT_HANDSHAKE_FIRST_RESEND_US	UINT64_C(250000)
+#define RMDT_HANDSHAKE_LEAST_RESEND_US	UINT64_C(50000)		/* of FINISH, where the round trip is known */
 #define RMDT_HANDSHAKE_LAST_RESEND_US	UINT64_C(2000000)
 #define RMDT_HANDSHAKE_DOUBT_US		UINT64_C(1000000)	/* H1: how long an unproven refusal is doubted */
 #define RMDT_HANDSHAKE_RETRIES		3			/* RETRY packets that are obeyed */
@@ -60,6 +61,8 @@ enum rmdt_handshake_state rmdt_handshake_state(const struct rmdt_handshake *hs);
 unsigned rmdt_handshake_code(const struct rmdt_handshake *hs, const char **reason);	/* when FAILED */
 const uint8_t *rmdt_handshake_remote_key(const struct rmdt_handshake *hs);	/* from ADMIT on */
 const struct rmdt_params *rmdt_handshake_remote(const struct rmdt_handshake *hs);	/* from ADMIT on */
+/* Initiator: FINISH had to be said more than once. */
+bool rmdt_handshake_was_repeated(const struct rmdt_handshake *hs);
 /* Round trip time that the handshake saw, 0 when packets were repeated and it cannot be told. */
 uint64_t rmdt_handshake_rtt_us(const struct rmdt_handshake *hs);
 int rmdt_handshake_split(const struct rmdt_handshake *hs, struct rmdt_noise_split *split);	/* when DONE */

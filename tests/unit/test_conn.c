@@ -133,6 +133,45 @@ static void test_no_answer(void **state)
 	end();
 }
 
+/* Packets to the responder that are lost, by their numbers. */
+static bool lose_these(void *ctx, bool to_responder, uint8_t *data, size_t len)
+{
+	unsigned *lost = ctx;
+
+	(void)data, (void)len;
+	if (!to_responder)
+		return true;
+	*lost >>= 1;
+	return (*lost & 1) == 0;
+}
+
+/* FINISH is lost, and all that was sent behind it is dropped: the time it costs is bounded by round trips. */
+static void finish_is_lost(unsigned lost, uint64_t limit_us)
+{
+	uint64_t from_us;
+
+	lost <<= 1;
+	pair_init(&p, NULL);
+	p.filter = lose_these;
+	p.ctx = &lost;
+	from_us = p.now_us;
+	while (p.i.ups == 0)
+		pair_run(&p, ms);
+	assert_int_equal(pair_open(&p, &p.i, "flow"), 0);
+	write_all(20000);
+	while (p.r.read_off < 20000 && p.now_us < from_us + 10 * s)
+		pair_run(&p, ms);
+	assert_in_range(p.now_us - from_us, 1, limit_us);
+	end();
+}
+
+static void test_finish_is_lost(void **state)	/* H6 */
+{
+	(void)state;
+	finish_is_lost(1 << 1, 120 * ms);		/* round trip of 10 ms known: repeated after 50 ms */
+	finish_is_lost(1 << 0 | 1 << 2, 600 * ms);	/* INIT too: not known, 250 ms for each */
+}
+
 /* A conn that was closed in its handshake says nothing more and asks nothing more. */
 static void test_closed_in_the_handshake(void **state)
 {
@@ -1033,6 +1072,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_up_and_down), cmocka_unit_test(test_each_side_may_refuse),
 		cmocka_unit_test(test_wrong_psk), cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_finish_is_lost),
 		cmocka_unit_test(test_closed_in_the_handshake),
 		cmocka_unit_test(test_accept_and_deliver), cmocka_unit_test(test_an_empty_stream_ends),
 		cmocka_unit_test(test_fin_overtakes_open), cmocka_unit_test(test_fin_while_the_offer_waits),
