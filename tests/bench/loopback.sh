@@ -89,7 +89,7 @@ run_udt() {
 
 # The sender returns before all is written: the time counts until the file is whole.
 run_srt() {
-	local port started got=$TMP/srt/slow
+	local port started k got=$TMP/srt/slow
 	port=$(free_udp_port)
 	mkdir -p "$TMP/srt"
 	start_bg srt-file-transmit -q "srt://:$port?mode=listener&rcvbuf=67108864&fc=65536" "file://$TMP/srt" \
@@ -98,8 +98,16 @@ run_srt() {
 	started=$(date +%s%N)
 	srt-file-transmit -q "file://$TMP/slow" "srt://127.0.0.1:$port?mode=caller&fc=65536" \
 		>/dev/null 2>&1 || fail "srt-file-transmit failed"
-	wait_for "[ \"\$(stat -c %s '$got' 2>/dev/null)\" = $slow_bytes ]" 60
-	gbit "$slow_bytes" "$(awk -v ns=$(($(date +%s%N) - started)) 'BEGIN { print ns / 1e9 }')" >>"$TMP/srt.out"
+	for ((k = 0; k < 200; k++)); do
+		[[ $(stat -c %s "$got" 2>/dev/null) == "$slow_bytes" ]] && break
+		sleep 0.05
+	done
+	if ((k == 200)); then
+		echo "SRT lost the end of the file; this run counts as 0"
+		echo 0 >>"$TMP/srt.out"
+	else
+		gbit "$slow_bytes" "$(awk -v ns=$(($(date +%s%N) - started)) 'BEGIN { print ns / 1e9 }')" >>"$TMP/srt.out"
+	fi
 	stop_bg "$BG_PID" >/dev/null
 	rm -rf "$TMP/srt"
 }
@@ -131,7 +139,7 @@ mine=$(median "$TMP/pipeclone")
 for peer in $peers; do
 	m=$(median "$TMP/$peer")
 	printf '%-10s median %7.3f  (%s)  pipeclone/%s %.2f\n' "${peer%.out}" "$m" "$(tr '\n' ' ' <"$TMP/$peer")" "${peer%.out}" \
-		"$(awk -v a="$mine" -v b="$m" 'BEGIN { print a / b }')"
+		"$(awk -v a="$mine" -v b="$m" 'BEGIN { print b ? a / b : 999 }')"
 done
 printf 'peak memory of pipeclone: sender %s kB, receiver %s kB\n' "$(sort -n "$TMP/rss_sender" | tail -1)" \
 	"$(sort -n "$TMP/rss_receiver" | tail -1)"
