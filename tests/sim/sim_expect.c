@@ -106,9 +106,11 @@ static uint64_t outage_begins(const struct sim_receiver_plan *r)
 }
 
 /* The association is certainly up by then, if the path is. */
-static uint64_t up_by_us(const struct sim_receiver_plan *r)
+static uint64_t up_by_us(const struct sim_plan *plan, const struct sim_receiver_plan *r)
 {
-	return 2000000 + 4 * (uint64_t)rtt_us(r);
+	uint64_t up_us = 2000000 + 4 * (uint64_t)rtt_us(r);
+
+	return plan->sender_pause_us < up_us ? plan->sender_resume_us + up_us : up_us;
 }
 
 /*
@@ -117,9 +119,9 @@ static uint64_t up_by_us(const struct sim_receiver_plan *r)
  */
 static bool is_unsure(const struct sim_plan *plan, const struct sim_receiver_plan *r)
 {
-	if (r->move_us != SIM_NEVER && r->move_us < up_by_us(r))
+	if (r->move_us != SIM_NEVER && r->move_us < up_by_us(plan, r))
 		return true;
-	return plan->sender_pause_us < up_by_us(r) &&
+	return plan->sender_pause_us < up_by_us(plan, r) &&
 	       plan->sender_resume_us - plan->sender_pause_us + MARGIN_US > plan->connect_timeout_us;
 }
 
@@ -188,7 +190,7 @@ static enum verdict expected(const struct sim_plan *plan, const struct sim_recei
 	if (r->wrong_psk)
 		return MUST_BE_LOST;
 	/* An outage before the association is up meets the connect timeout instead. */
-	early = outage > 0 && outage_begins(r) < up_by_us(r);
+	early = outage > 0 && outage_begins(r) < up_by_us(plan, r);
 	if (is_unsure(plan, r))
 		return MAY_BE_EITHER;
 	if (early && outage + MARGIN_US > plan->connect_timeout_us)
