@@ -194,13 +194,21 @@ static void say_close(struct rmdt_conn *c)
 	rmdt_conn_due(c, CDUE_CLOSE);
 }
 
+/* How long stragglers are answered: with CLOSE, or with a reject. A handshake that only took too long has nothing to say. */
+static uint64_t drain_time_us(const struct rmdt_conn *c, unsigned code)
+{
+	if (c->state == CONN_UP)
+		return least(CONN_CLOSE_TIMES * pto_us(c), CONN_DRAIN_US);
+	return code == RMDT_CODE_TIMEOUT ? 0 : CONN_DRAIN_US;
+}
+
 /* Ends the association here; say: the far end is told. */
 void rmdt_conn_break(struct rmdt_conn *c, uint64_t now_us, unsigned code, const char *reason, bool say)
 {
 	if (c->state == CONN_CLOSING || c->state == CONN_DRAINED)
 		return;
 	rmdt_conn_forget_tokens(c, now_us);
-	c->drain_us = now_us + (c->state == CONN_UP ? least(CONN_CLOSE_TIMES * pto_us(c), CONN_DRAIN_US) : CONN_DRAIN_US);
+	c->drain_us = now_us + drain_time_us(c, code);
 	if (c->state == CONN_HANDSHAKE && rmdt_handshake_state(c->hs) != RMDT_HANDSHAKE_FAILED) {
 		rmdt_handshake_free(c->hs);	/* nobody wants an answer any more */
 		c->hs = NULL;
@@ -217,6 +225,8 @@ void rmdt_conn_break(struct rmdt_conn *c, uint64_t now_us, unsigned code, const 
 	c->close_us = now_us + pto_us(c);
 	say_close(c);
 	c->pending = true;
+	if (c->drain_us == now_us)
+		c->state = CONN_DRAINED;
 }
 
 /* ---- time ---- */
