@@ -4,10 +4,10 @@
  * time. A plan says everything, so a plan repeats a run exactly. sim_run checks the invariants that hold for every plan
  * and says in words which one broke; sim_expect (sim_expect.h) knows which fate each receiver must have.
  *
- * Invariants of sim_run: every byte is read once, in order and right; no false end; nothing confirmed that was not read to
- * its end; neither pool above its cap, and all blocks back at the end; the books of sent packets bounded; no timer in the
- * past; nobody asleep who has something to say; no livelock; over within limit_us; quiet when all is done; and when the
- * sender closes, everybody hears of it.
+ * Invariants of sim_run: every byte is read once, in order and right; no false end; nothing confirmed that was not read
+ * to its end; neither pool above its cap, and all blocks back at the end; the books of sent packets bounded; no timer in
+ * the past; nobody asleep who has something to say; no livelock; over within limit_us; quiet when all is done; and when
+ * the sender closes, everybody hears of it.
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H

@@ -4,8 +4,8 @@
 #include "sim/sim_impl.h"
 
 /*
- * Entries in the books of sent packets: twice what the largest window of a run can hold in packets of 1200 bytes, and what is
- * kept of the lost ones and of acks. Only a leak goes beyond.
+ * Entries in the books of sent packets: twice what the largest window of a run can hold in packets of 1200 bytes, and
+ * what is kept of the lost ones and of acks. Only a leak goes beyond.
  */
 #define BOOKS_MAX	(1u << 17)
 #define FLOWS_MAX	16u
@@ -50,11 +50,13 @@ void sim_check_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 	uint64_t deadline_us = rmdt_conn_deadline_us(c);
 
 	if (deadline_us <= w->now_us)
-		sim_broken(w, "%s %u has a timer %lld us in the past: loss %lld pto %lld ack %lld send %lld state %lld keys %lld mtu %lld",
-			   who, p->index, (long long)(w->now_us - deadline_us),
-			   ahead(w, rmdt_loss_deadline_us(&c->loss)), ahead(w, rmdt_loss_pto_deadline_us(&c->loss, c->pto_count)),
+		sim_broken(w, "%s %u has a timer %lld us in the past: loss %lld pto %lld ack %lld send %lld state %lld "
+			   "keys %lld mtu %lld", who, p->index, -ahead(w, deadline_us),
+			   ahead(w, rmdt_loss_deadline_us(&c->loss)),
+			   ahead(w, rmdt_loss_pto_deadline_us(&c->loss, c->pto_count)),
 			   ahead(w, rmdt_acks_due_us(&c->acks)), ahead(w, c->send_wait_us), ahead(w, c->state_due_us),
-			   c->keys ? ahead(w, rmdt_keys_next_us(c->keys)) : 0, ahead(w, rmdt_pmtu_deadline_us(&c->pmtu)));
+			   c->keys ? ahead(w, rmdt_keys_next_us(c->keys)) : 0,
+			   ahead(w, rmdt_pmtu_deadline_us(&c->pmtu)));
 	if (c->state == CONN_UP && deadline_us == RMDT_CONN_NEVER)
 		sim_broken(w, "%s %u is up and sleeps for ever", who, p->index);
 	check_books(w, p, c);

@@ -59,7 +59,7 @@ static double path_rate(const struct sim_plan *plan, unsigned i)
 	rate *= (1 - p) * share;
 	if (strcmp(plan->cc, "cubic") == 0 && p > 0)	/* Mathis */
 		rate = min_rate(rate, size / (rtt_s + 0.001) * 1.0 / sqrt(p));
-	/* Of a small buffer one block lies half used at either end; what waits for a repair is held for some round trips. */
+	/* Of a small buffer one block lies half used at either end; what waits for a repair is held for a while. */
 	if (r->there.shape.queue_us)
 		hold_s = (double)r->there.shape.queue_us / 1e6;
 	rate = min_rate(rate, ((double)plan->buffer_bytes * 0.5) / (rtt_s * (1 + 8 * p) + hold_s + 0.03));
@@ -114,8 +114,8 @@ static uint64_t up_by_us(const struct sim_plan *plan, const struct sim_receiver_
 }
 
 /*
- * A handshake may fail for good when a side moves in the middle of it, or stands still so long that the other gives up: the
- * initiator finds out only by silence.
+ * A handshake may fail for good when a side moves in the middle of it, or stands still so long that the other gives up:
+ * the initiator finds out only by silence.
  */
 static bool is_unsure(const struct sim_plan *plan, const struct sim_receiver_plan *r)
 {
@@ -131,7 +131,8 @@ static uint64_t outage_cost_us(const struct sim_plan *plan, const struct sim_rec
 	uint64_t cost = 0, outage = longest_outage(plan, r), dead = plan->dead_after_us + NOTICE_US;
 
 	if (outage != 0)
-		cost += (outage < dead ? outage : dead) + (outage_begins(r) < SIM_NEVER ? outage_begins(r) : 0) + NOTICE_US;
+		cost += (outage < dead ? outage : dead) + (outage_begins(r) < SIM_NEVER ? outage_begins(r) : 0) +
+			NOTICE_US;
 	if (r->restart_us != SIM_NEVER)
 		cost += r->restart_us + dead;
 	if (r->move_us != SIM_NEVER)	/* only what the mover says by itself shows where it is now */
@@ -162,7 +163,8 @@ uint64_t sim_limit_us(const struct sim_plan *plan)
 			outages += plan->connect_timeout_us;
 	}
 	if (plan->sender_die_us != SIM_NEVER)
-		return plan->sender_die_us + plan->dead_after_us + plan->connect_timeout_us + slowest + outages + NOTICE_US;
+		return plan->sender_die_us + plan->dead_after_us + plan->connect_timeout_us + slowest + outages +
+		       NOTICE_US;
 	return slowest + outages + 6000000;
 }
 
@@ -278,7 +280,8 @@ static bool expect_orphan(const struct sim_plan *plan, struct sim_result *result
 	if (got->saw_end && got->delivered_bytes != plan->bytes)
 		return complain(result, "receiver %u saw the end after %llu bytes", i,
 				(unsigned long long)got->delivered_bytes);
-	if (got->broke && plan->policy.kind == RMDT_POLICY_BLOCK && got->broke_us < plan->sender_die_us && expected(plan, &plan->receiver[i]) == MUST_BE_CONFIRMED)
+	if (got->broke && plan->policy.kind == RMDT_POLICY_BLOCK && got->broke_us < plan->sender_die_us &&
+	    expected(plan, &plan->receiver[i]) == MUST_BE_CONFIRMED)
 		return complain(result, "receiver %u broke before its sender died", i);
 	if (got->broke && got->broke_code != RMDT_CODE_TIMEOUT && plan->policy.kind == RMDT_POLICY_BLOCK)
 		return complain(result, "receiver %u of a dead sender says code %u", i, got->broke_code);
@@ -300,8 +303,9 @@ static bool expect_repairs(const struct sim_plan *plan, struct sim_result *resul
 		return true;
 	queue_us = (double)r->there.shape.queue_us;
 	most = (double)got->delivered_bytes * 1.05 / (1 - p);
-	/* The start overshoots once by what path and queue hold, or by some first flights; and luck at small numbers. */
-	most += 2 * rate * (rtt_us(r) + queue_us) / 1e6 + 4 * sqrt(p * (double)plan->bytes * plan->mtu) + 250.0 * plan->mtu;
+	/* The start overshoots once by what path and queue hold, or by some first flights; luck at small numbers. */
+	most += 2 * rate * (rtt_us(r) + queue_us) / 1e6 + 4 * sqrt(p * (double)plan->bytes * plan->mtu) +
+		250.0 * plan->mtu;
 	if ((double)got->chunk_bytes <= most)
 		return true;
 	return complain(result, "receiver %u was sent %llu bytes for %llu at a loss of %.3f", i,

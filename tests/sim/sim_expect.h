@@ -12,8 +12,7 @@ uint64_t sim_ideal_us(const struct sim_plan *plan, unsigned i);
 uint64_t sim_limit_us(const struct sim_plan *plan);
 
 /*
- * Judges a result that sim_run found ok. false: *result says in `broken` what was expected. Also computes how much of its
- * limit the run took, for the statistics.
+ * Judges a result that sim_run found ok. false: *result says in `broken` what was expected.
  */
 bool sim_expect(const struct sim_plan *plan, struct sim_result *result);
 

@@ -279,10 +279,12 @@ void sim_plan_print(const struct sim_plan *plan, FILE *out)
 		plan->policy.lag_us, plan->policy.quorum, plan->cc);
 	if (plan->fixed_rate)
 		fprintf(out, "@%.2fMbit/s", (double)plan->fixed_rate * 8 / 1e6);
-	fprintf(out, "\n  mtu=%u suite=%d%s%s%s rekey=%" PRIu64 " buffer=%" PRIu64 "k dead=%.0fs keepalive=%.0fs linger=%.0fs%s",
-		plan->mtu, (int)plan->suite, plan->cipher_none ? " none" : "", plan->psk ? " psk" : "",
-		plan->ecn ? " ecn" : "", plan->rekey_packets, plan->buffer_bytes >> 10, (double)plan->dead_after_us / 1e6,
-		(double)plan->keepalive_us / 1e6, (double)plan->linger_us / 1e6, plan->timers_first ? " timers-first" : "");
+	fprintf(out, "\n  mtu=%u suite=%d%s%s%s rekey=%" PRIu64 " buffer=%" PRIu64 "k", plan->mtu, (int)plan->suite,
+		plan->cipher_none ? " none" : "", plan->psk ? " psk" : "", plan->ecn ? " ecn" : "",
+		plan->rekey_packets, plan->buffer_bytes >> 10);
+	fprintf(out, " dead=%.0fs keepalive=%.0fs linger=%.0fs%s", (double)plan->dead_after_us / 1e6,
+		(double)plan->keepalive_us / 1e6, (double)plan->linger_us / 1e6,
+		plan->timers_first ? " timers-first" : "");
 	if (plan->write_rate)
 		fprintf(out, " writes=%.2fMB/s", (double)plan->write_rate / 1e6);
 	if (plan->write_us)

@@ -64,7 +64,8 @@ static bool run_seed(uint64_t seed, bool verbose, const char *program)
 	if (verbose)
 		print_result(&plan, &result);
 	if (!result.ok)
-		printf("FAILED seed %" PRIu64 ": %s\n    again: %s --seed %" PRIu64 "\n", seed, result.broken, program, seed);
+		printf("FAILED seed %" PRIu64 ": %s\n    again: %s --seed %" PRIu64 "\n", seed, result.broken, program,
+		       seed);
 	fflush(stdout);
 	return result.ok;
 }
@@ -147,7 +148,8 @@ int main(int argc, char **argv)
 	struct options o = { .from = SAMPLE_FROM, .count = UINT64_MAX / 2, .seconds = SAMPLE_SECONDS, .jobs = 1 };
 
 	if (!parse(&o, argc, argv)) {
-		fprintf(stderr, "usage: sim_random [--seed N | --from A --count N] [--seconds S] [--jobs J] [--verbose]\n");
+		fprintf(stderr, "usage: sim_random [--seed N | --from A --count N] [--seconds S] [--jobs J] "
+			"[--verbose]\n");
 		return 2;
 	}
 	return run_jobs(&o, argv[0]) > 0;

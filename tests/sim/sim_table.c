@@ -252,7 +252,8 @@ static void sender_dies(struct sim_plan *p)
 static const char *broke_by_timeout(const struct sim_plan *p, const struct sim_result *r)
 {
 	(void)p;
-	return !r->receiver[0].broke || r->receiver[0].broke_code != RMDT_CODE_TIMEOUT ? "not broken by a timeout" : NULL;
+	return !r->receiver[0].broke || r->receiver[0].broke_code != RMDT_CODE_TIMEOUT ?
+		"not broken by a timeout" : NULL;
 }
 
 static void black_hole(struct sim_plan *p)
@@ -467,10 +468,10 @@ static bool run(const struct row *row)
 		delivered += result.receiver[i].delivered_bytes;
 		feedback += result.receiver[i].feedback_bytes;
 	}
-	printf("%-20s %9.3f s of %7.3f, ideal %8.3f, sent/delivered %.3f, feedback %.2f %%, idle %" PRIu64 "\n", row->name,
-	       (double)result.end_us / 1e6, row->most_s, (double)sim_ideal_us(&plan, 0) / 1e6,
-	       delivered ? (double)chunk / (double)delivered : 0, delivered ? 100.0 * (double)feedback / (double)delivered : 0,
-	       result.idle_datagrams);
+	printf("%-20s %9.3f s of %7.3f, ideal %8.3f, sent/delivered %.3f, feedback %.2f %%, idle %" PRIu64 "\n",
+	       row->name, (double)result.end_us / 1e6, row->most_s, (double)sim_ideal_us(&plan, 0) / 1e6,
+	       delivered ? (double)chunk / (double)delivered : 0,
+	       delivered ? 100.0 * (double)feedback / (double)delivered : 0, result.idle_datagrams);
 	fflush(stdout);
 	if (!result.ok)
 		return fail(row, &plan, result.broken);
