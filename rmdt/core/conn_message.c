@@ -63,11 +63,11 @@ int rmdt_conn_message_send(struct rmdt_conn *c, const void *data, size_t len)
 
 	if (c->state != CONN_UP)
 		return -ENOTCONN;
+	err = len > rmdt_conn_message_max(c) ? -EMSGSIZE : rmdt_messages_push(&c->tx_messages, data, len);
+	if (err == -ENOBUFS)
+		return -EAGAIN;		/* what holds the queue up has its own deadline: no reason to look again now */
 	c->pending = c->wants_mtu = true;	/* also for one that is too large: the next may fit */
-	if (len > rmdt_conn_message_max(c))
-		return -EMSGSIZE;
-	err = rmdt_messages_push(&c->tx_messages, data, len);
-	return err == -ENOBUFS ? -EAGAIN : err;
+	return err;
 }
 
 int rmdt_conn_message_take(struct rmdt_conn *c, void *buf, size_t size)

@@ -130,19 +130,25 @@ void rmdt_peer_publish(struct rmdt_peer *peer)
 static void send_letters(struct rmdt_peer *peer)
 {
 	const struct rmdt_letter *letter;
+	bool moved = false;
 
 	if (!peer->link)
 		return;
 	pthread_mutex_lock(&peer->lock);
 	while ((letter = rmdt_letters_first(&peer->outgoing))) {
+		int rc = rmdt_conn_message_send(peer->link->conn, letter->data, letter->len);
+
 		/* What cannot be sent at all is dropped: these are datagrams. What does not fit now stays. */
-		if (rmdt_conn_message_send(peer->link->conn, letter->data, letter->len) == -EAGAIN)
+		if (rc == -EAGAIN)
 			break;
+		moved |= rc == 0;
 		rmdt_letters_pop(&peer->outgoing);
 	}
 	peer->letters_left = letter != NULL;
 	pthread_mutex_unlock(&peer->lock);
-	rmdt_link_touch(peer->link);
+	/* Not without need: this is called when the link was served, and who is touched is served again at once. */
+	if (moved)
+		rmdt_link_touch(peer->link);
 }
 
 void rmdt_peer_on_message(struct rmdt_peer *peer)
