@@ -145,9 +145,10 @@ void rmdt_branch_end(struct rmdt_branch *b, enum rmdt_member_state state, unsign
 	b->info.code = code;
 	memcpy(b->info.reason, reason, sizeof(reason));
 	rmdt_out_on_end(out, b);
-	pthread_mutex_unlock(&out->lock);
+	/* Under the lock, so that the out does not forget a branch (and is freed) whose end is still to be told. */
 	rmdt_branch_notify(b, state == RMDT_MEMBER_CONFIRMED ? RMDT_EVENT_OUT_CONFIRMED : RMDT_EVENT_OUT_LOST, code,
 			   reason);
+	pthread_mutex_unlock(&out->lock);
 	rmdt_out_drop(out);
 	if (b->listed)
 		delist(b);

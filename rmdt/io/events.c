@@ -100,6 +100,16 @@ out:
 	return added;
 }
 
+bool rmdt_events_is_queued(struct rmdt_notice *n)
+{
+	bool queued;
+
+	pthread_mutex_lock(&n->home->lock);
+	queued = n->queued;
+	pthread_mutex_unlock(&n->home->lock);
+	return queued;
+}
+
 bool rmdt_events_close(struct rmdt_notice *n)
 {
 	struct rmdt_events *ev = n->home;

@@ -53,6 +53,7 @@ void rmdt_events_fini(struct rmdt_events *ev);
  * notice: nothing about a peer follows it.
  */
 bool rmdt_events_post(struct rmdt_notice *notice, enum rmdt_event_kind kind, unsigned code, const char *reason);
+bool rmdt_events_is_queued(struct rmdt_notice *notice);
 /* No event of this object from now on. True: it was queued; its reference is the caller's again. */
 bool rmdt_events_close(struct rmdt_notice *notice);
 /*

@@ -129,7 +129,7 @@ int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt,
 	tune(out, 0);
 	out->task.run = run;
 	out->alarm.ring = ring;
-	out->judge_us = out->alarm_us = RMDT_ALARM_NEVER;
+	out->alarm_us = RMDT_ALARM_NEVER;
 	out->notice.home = rmdt_engine_events(engine, out->home);
 	out->notice.out = out;
 	out->notice.drop = drop_notice;
@@ -240,24 +240,39 @@ static void act_on_verdicts(struct rmdt_out *out)
 	}
 }
 
-static void offer_room(struct rmdt_out *out)
-{
-	rmdt_waiters_wake_first(&out->room);
-	if (!out->room_wanted || rmdt_sendbuf_room(out->buf) == 0)
-		return;
-	out->room_wanted = false;
-	rmdt_out_hold(out);
-	if (!rmdt_events_post(&out->notice, RMDT_EVENT_OUT_ROOM, 0, NULL))
-		rmdt_out_drop(out);
-}
-
 static void set_timer(struct rmdt_out *out, uint64_t next_us)
 {
-	out->judge_us = next_us;
 	if (next_us >= out->alarm_us)
 		return;
 	out->alarm_us = next_us;
 	post(out, RMDT_OUT_TIMER);
+}
+
+void rmdt_out_look_again(struct rmdt_out *out)
+{
+	set_timer(out, rmdt_clock_us() + RMDT_OUT_POOL_RETRY_US);
+}
+
+void rmdt_out_offer_room(struct rmdt_out *out)
+{
+	struct rmdt_span span;
+	int rc;
+
+	rmdt_waiters_wake_first(&out->room);
+	if (!out->room_wanted || out->room.first)
+		return;
+	/* Only a try shows whether limit, pool and open spans all allow it. */
+	rc = rmdt_sendbuf_reserve(out->buf, 1, &span);
+	out->crowded = rc == -EBUSY;
+	if (rc == -ENOBUFS)
+		rmdt_out_look_again(out);
+	if (rc)
+		return;
+	(void)rmdt_sendbuf_commit(out->buf, span.off, 0);
+	out->room_wanted = false;
+	rmdt_out_hold(out);
+	if (!rmdt_events_post(&out->notice, RMDT_EVENT_OUT_ROOM, 0, NULL))
+		rmdt_out_drop(out);
 }
 
 void rmdt_out_judge(struct rmdt_out *out)
@@ -277,7 +292,7 @@ void rmdt_out_judge(struct rmdt_out *out)
 	if (result.release_off > in.base_off)
 		(void)rmdt_sendbuf_release(out->buf, result.release_off);
 	if ((out->room.first || out->room_wanted) && rmdt_sendbuf_room(out->buf) > 0)
-		offer_room(out);
+		rmdt_out_offer_room(out);
 	set_timer(out, result.next_us);
 }
 
@@ -338,9 +353,18 @@ static struct rmdt_branch *find(struct rmdt_out *out, const struct rmdt_peer *pe
 }
 
 /*
- * Forgets lost members that nobody can ask for any more. A flow that lives for years, with peers that come and go, must
- * not grow.
+ * Nobody can ask for it any more, nor be told about it: an event names the out, and only the branches that the out knows
+ * are silenced when that is freed.
  */
+static bool is_forgotten(const struct rmdt_out *out, size_t slot)
+{
+	struct rmdt_branch *b = out->branches[slot];
+
+	return out->members[slot].state == RMDT_FANOUT_DETACHED && atomic_load(&b->peer->handles) == 0 &&
+	       !rmdt_events_is_queued(&b->notice);
+}
+
+/* A flow that lives for years, with peers that come and go, must not grow. */
 static void prune(struct rmdt_out *out)
 {
 	size_t kept = 0;
@@ -348,7 +372,7 @@ static void prune(struct rmdt_out *out)
 	for (size_t i = 0; i < out->n_slots; i++) {
 		struct rmdt_branch *b = out->branches[i];
 
-		if (out->members[i].state == RMDT_FANOUT_DETACHED && atomic_load(&b->peer->handles) == 0) {
+		if (is_forgotten(out, i)) {
 			rmdt_branch_drop(b);
 			continue;
 		}

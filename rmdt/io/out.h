@@ -27,8 +27,11 @@
 
 struct rmdt_thread;
 
+/* The pool serves many flows; nobody tells this one when another gave blocks back, so it looks again after a while. */
+#define RMDT_OUT_POOL_RETRY_US 10000
+
 enum rmdt_out_ask {
-	RMDT_OUT_TIMER = 1,		/* judge_us changed: set the alarm */
+	RMDT_OUT_TIMER = 1,		/* alarm_us changed: set the alarm */
 };
 
 struct rmdt_out {
@@ -50,7 +53,7 @@ struct rmdt_out {
 	struct rmdt_notice notice;
 	struct rmdt_listed listed;	/* of engine->outs */
 
-	pthread_mutex_t lock;		/* after the engine's, before a peer's */
+	pthread_mutex_t lock;		/* before the engine's */
 	struct rmdt_sendbuf *buf;
 	struct rmdt_fanout fanout;
 	struct rmdt_fanout_member *members;	/* n_slots of them, side by side with branches */
@@ -62,10 +65,10 @@ struct rmdt_out {
 	struct rmdt_waiters settled;	/* rmdt_out_wait */
 	uint64_t need_bytes;		/* what the first in `room` waits for */
 	bool room_wanted;		/* a call returned -EAGAIN: tell with OUT_ROOM */
+	bool crowded;			/* one found too many spans open: the next commit makes room for it */
 	bool finishing;			/* rmdt_out_finish was called */
 	bool reset;			/* rmdt_out_reset or _free */
-	uint64_t judge_us;		/* when the policy wants to be asked again; RMDT_ALARM_NEVER */
-	uint64_t alarm_us;		/* what the alarm is set for, or will be */
+	uint64_t alarm_us;		/* what the alarm is set for, or will be: the policy is asked again; RMDT_ALARM_NEVER */
 
 	struct rmdt_alarm alarm;	/* home's alone */
 };
@@ -78,6 +81,10 @@ void rmdt_out_drop(struct rmdt_out *out);
  * who waited for that.
  */
 void rmdt_out_judge(struct rmdt_out *out);
+/* With the lock held: room may have come free. Wakes who waits for it; when nobody does, tells who had asked. */
+void rmdt_out_offer_room(struct rmdt_out *out);
+/* With the lock held: the pool was empty. */
+void rmdt_out_look_again(struct rmdt_out *out);
 /* With the lock held: a branch has ended and let go of the buffer. */
 void rmdt_out_on_end(struct rmdt_out *out, struct rmdt_branch *branch);
 /* With the lock held: the branch is to go. */

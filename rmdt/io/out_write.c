@@ -6,9 +6,6 @@
 
 #include "io/out.h"
 
-/* The pool serves many flows; nobody tells this one when another gave blocks back, so it looks again after a while. */
-#define POOL_RETRY_US 10000
-
 /* What one caller wants of the buffer: called with the lock held, -EAGAIN or -ENOBUFS while there is no room. */
 struct wish {
 	size_t bytes;
@@ -38,7 +35,9 @@ static int attempt(struct rmdt_out *out, const struct wish *wish)
 	if (out->reset || out->finishing)
 		return -EPIPE;
 	rc = wish->try(out, wish);
-	if (!is_room_error(rc))
+	if (rc == -EBUSY)
+		out->crowded = true;
+	if (rc == -EBUSY || !is_room_error(rc))
 		return rc;
 	/* The policy may make room for a writer that waits for it. */
 	out->need_bytes = rc == -ENOBUFS ? RMDT_BLOCK_BYTES : wish->bytes;
@@ -53,7 +52,7 @@ static int sleep_for_room(struct rmdt_out *out, struct rmdt_waiter *me, const st
 
 	if (why != -ENOBUFS)
 		return rmdt_waiter_sleep(me, &out->lock, patience);
-	rmdt_patience_init(&soon, POOL_RETRY_US / 1000, patience->cancel);
+	rmdt_patience_init(&soon, RMDT_OUT_POOL_RETRY_US / 1000, patience->cancel);
 	if (patience->deadline_us < soon.deadline_us)
 		return rmdt_waiter_sleep(me, &out->lock, patience);
 	rc = rmdt_waiter_sleep(me, &out->lock, &soon);
@@ -79,7 +78,7 @@ static int wait_for_room(struct rmdt_out *out, const struct wish *wish, const st
 	}
 	rmdt_waiters_leave(&out->room, &me);
 	out->need_bytes = 0;
-	rmdt_waiters_wake_first(&out->room);
+	rmdt_out_offer_room(out);
 	return rc ? rc : tried;
 }
 
@@ -92,6 +91,8 @@ static int fulfil(struct rmdt_out *out, const struct wish *wish, int timeout_ms,
 	rc = out->room.first ? -EAGAIN : attempt(out, wish);
 	if (is_room_error(rc) && timeout_ms == 0) {
 		out->room_wanted = true;
+		if (rc == -ENOBUFS)
+			rmdt_out_look_again(out);
 		rc = -EAGAIN;
 	} else if (is_room_error(rc)) {
 		rmdt_patience_init(&patience, timeout_ms, cancel);
@@ -143,8 +144,10 @@ int rmdt_out_commit(struct rmdt_out *out, const struct rmdt_span *span, size_t u
 		finish_if_due(out);
 		if (rmdt_sendbuf_head(out->buf) != head || out->finishing)
 			kick(out);
-		if (used < span->len)
-			rmdt_waiters_wake_first(&out->room);
+		if (used < span->len || out->crowded) {
+			out->crowded = false;
+			rmdt_out_offer_room(out);
+		}
 	}
 	pthread_mutex_unlock(&out->lock);
 	return rc;
@@ -192,7 +195,7 @@ void rmdt_out_return_credit(struct rmdt_out *out, size_t len)
 	held = rmdt_sendbuf_credit(out->buf);
 	if (!rmdt_sendbuf_final(out->buf, NULL) && len)
 		rmdt_sendbuf_give_back(out->buf, len < held ? len : held);
-	rmdt_waiters_wake_first(&out->room);
+	rmdt_out_offer_room(out);
 	pthread_mutex_unlock(&out->lock);
 }
 
