@@ -185,7 +185,10 @@ struct rmdt_engine_options {
 
 /* -EADDRINUSE when the port is taken, -EINVAL, -EACCES (identity not readable) ...; err says more. */
 int rmdt_engine_new(const struct rmdt_engine_options *opt, struct rmdt_engine **engine, char *err);
-/* Tells every peer goodbye, ends the threads, frees what the application has not freed. Handles become invalid. */
+/*
+ * Tells every peer goodbye, ends the threads, frees what the application has not freed. Handles become invalid. Waits until
+ * a handler has returned and calls it no more; accept, admit and log may be called until this returns. Not from a callback.
+ */
 void rmdt_engine_free(struct rmdt_engine *engine);
 uint16_t rmdt_engine_port(const struct rmdt_engine *engine);
 void rmdt_engine_key(const struct rmdt_engine *engine, uint8_t key[RMDT_KEY_BYTES]);
@@ -212,7 +215,7 @@ enum rmdt_event_kind {
 	RMDT_EVENT_PEER_MOVED,		/* peer: its address changed and was proven */
 	RMDT_EVENT_MESSAGE,		/* peer: rmdt_message_recv has something */
 	RMDT_EVENT_IN_OPEN,		/* in: a new in-flow; the application owns the handle from now on */
-	RMDT_EVENT_IN_READABLE,		/* in: bytes or the end can be read (again) */
+	RMDT_EVENT_IN_READABLE,		/* in: bytes or the end can be read; told again once peek or read gave -EAGAIN */
 	RMDT_EVENT_IN_RESET,		/* in: broken by the sender or with its peer: code, reason */
 	RMDT_EVENT_OUT_ROOM,		/* out: room came free after a call had returned -EAGAIN */
 	RMDT_EVENT_OUT_JOINED,		/* out, peer: the far end accepted */
@@ -232,7 +235,10 @@ struct rmdt_event {
 	char reason[RMDT_REASON_BYTES + 1];
 };
 
-/* Events about one object are merged, so the queue is bounded by the number of objects. 0, or as every wait. */
+/*
+ * Events about one object are merged, so the queue is bounded by the number of objects. 0, or as every wait. What an event
+ * names stays valid until the next call, so one thread at a time should take events.
+ */
 int rmdt_engine_next_event(struct rmdt_engine *engine, struct rmdt_event *event, int timeout_ms,
 			   struct rmdt_cancel *cancel);
 /* Readable while events are queued; for any event loop. Not to be read or closed by the caller. */

@@ -143,22 +143,20 @@ static int resolve_listen(const struct rmdt_endpoint *ep, struct sockaddr_storag
 	return 0;
 }
 
-/* Opens one socket, or finds with an exclusive one that the port is free before the group of all threads takes it. */
+/*
+ * The first socket is bound alone, so that a port which anybody has is an error, also when he would share it; only then
+ * it opens up for those of the other threads. So two engines can never share a port and take each other's packets.
+ */
 static int open_sockets(struct rmdt_engine *e, struct rmdt_udp_options *opt)
 {
-	struct rmdt_udp probe;
-	unsigned i;
-	int rc;
+	int rc = rmdt_udp_open(&e->threads[0].udp, opt);
 
-	if (e->n_threads == 1)
-		return rmdt_udp_open(&e->threads[0].udp, opt);
-	rc = rmdt_udp_open(&probe, opt);
-	if (rc)
+	if (rc || e->n_threads == 1)
 		return rc;
-	rmdt_udp_close(&probe);
-	opt->port = probe.port;
+	rc = rmdt_udp_share(&e->threads[0].udp);
+	opt->port = e->threads[0].udp.port;
 	opt->shared = true;
-	for (i = 0; i < e->n_threads && !rc; i++)
+	for (unsigned i = 1; i < e->n_threads && !rc; i++)
 		rc = rmdt_udp_open(&e->threads[i].udp, opt);
 	if (!rc)
 		e->steered = rmdt_udp_steer(&e->threads[0].udp, e->n_threads) == 0;
@@ -211,6 +209,40 @@ static int make_threads(struct rmdt_engine *e, char *err)
 	return rc;
 }
 
+/* The first handle that the application still has; each call gives one back, so this ends. */
+static bool give_one_back(struct rmdt_engine *e)
+{
+	struct rmdt_out *out = NULL;
+	struct rmdt_in *in = NULL;
+	struct rmdt_peer *peer = NULL;
+
+	pthread_mutex_lock(&e->lock);
+	for (struct rmdt_listed *l = e->outs.next; l != &e->outs && !out; l = l->next) {
+		struct rmdt_out *o = (struct rmdt_out *)((char *)l - offsetof(struct rmdt_out, listed));
+
+		out = atomic_load(&o->given_back) ? NULL : o;
+	}
+	for (struct rmdt_listed *l = e->ins.next; l != &e->ins && !in; l = l->next) {
+		struct rmdt_in *i = (struct rmdt_in *)((char *)l - offsetof(struct rmdt_in, listed));
+
+		in = atomic_load(&i->given_back) ? NULL : i;
+	}
+	for (struct rmdt_listed *l = e->peers.next; l != &e->peers && !peer; l = l->next) {
+		struct rmdt_peer *p = (struct rmdt_peer *)((char *)l - offsetof(struct rmdt_peer, listed));
+
+		peer = atomic_load(&p->handles) ? p : NULL;
+	}
+	pthread_mutex_unlock(&e->lock);
+	/* Flows first: a peer that is given back before its members makes them leave. */
+	if (out)
+		rmdt_out_free(out);
+	else if (in)
+		rmdt_in_free(in);
+	else if (peer)
+		rmdt_peer_free(peer);
+	return out || in || peer;
+}
+
 static void end_threads(struct rmdt_engine *e)
 {
 	bool busy = true;
@@ -222,6 +254,9 @@ static void end_threads(struct rmdt_engine *e)
 	}
 	for (i = 0; i < e->n_threads && e->threads; i++)
 		rmdt_thread_join(&e->threads[i]);
+	/* An accept callback may have taken its time and said yes only now. */
+	while (give_one_back(e))
+		;
 	while (busy) {
 		busy = false;
 		for (i = 0; i < e->n_threads && e->threads; i++) {
@@ -279,44 +314,12 @@ int rmdt_engine_new(const struct rmdt_engine_options *opt, struct rmdt_engine **
 	return 0;
 }
 
-/* The first handle that the application still has; each call gives one back, so this ends. */
-static bool give_one_back(struct rmdt_engine *e)
-{
-	struct rmdt_out *out = NULL;
-	struct rmdt_in *in = NULL;
-	struct rmdt_peer *peer = NULL;
-
-	pthread_mutex_lock(&e->lock);
-	for (struct rmdt_listed *l = e->outs.next; l != &e->outs && !out; l = l->next) {
-		struct rmdt_out *o = (struct rmdt_out *)((char *)l - offsetof(struct rmdt_out, listed));
-
-		out = atomic_load(&o->given_back) ? NULL : o;
-	}
-	for (struct rmdt_listed *l = e->ins.next; l != &e->ins && !in; l = l->next) {
-		struct rmdt_in *i = (struct rmdt_in *)((char *)l - offsetof(struct rmdt_in, listed));
-
-		in = atomic_load(&i->given_back) ? NULL : i;
-	}
-	for (struct rmdt_listed *l = e->peers.next; l != &e->peers && !peer; l = l->next) {
-		struct rmdt_peer *p = (struct rmdt_peer *)((char *)l - offsetof(struct rmdt_peer, listed));
-
-		peer = atomic_load(&p->handles) ? p : NULL;
-	}
-	pthread_mutex_unlock(&e->lock);
-	/* Flows first: a peer that is given back before its members makes them leave. */
-	if (out)
-		rmdt_out_free(out);
-	else if (in)
-		rmdt_in_free(in);
-	else if (peer)
-		rmdt_peer_free(peer);
-	return out || in || peer;
-}
-
 void rmdt_engine_free(struct rmdt_engine *e)
 {
 	if (!e)
 		return;
+	for (unsigned i = 0; i < e->n_threads; i++)
+		rmdt_thread_silence(&e->threads[i]);
 	while (give_one_back(e))
 		;
 	atomic_store(&e->closing_us, rmdt_clock_us());

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The engine: what its threads and objects share. doc/threads.md tells who may touch what and in which order locks are
- * taken: engine, out, peer, in, then the leaves (mailbox, events, block pool, trust).
+ * taken: out, engine, peer, in, then the leaves (mailbox, events, block pool, trust).
  */
 #ifndef RMDT_IO_ENGINE_H
 #define RMDT_IO_ENGINE_H

@@ -364,7 +364,7 @@ bool rmdt_link_rest(struct rmdt_link *link)
 	uint64_t next_us = rmdt_conn_deadline_us(link->conn), other_us = RMDT_ALARM_NEVER;
 	bool is_over;
 
-	if (rmdt_engine_is_closing(t->engine))
+	if (t->closing)
 		other_us = say_goodbye(link);
 	else if (link->peer && link->peer->link == link)
 		other_us = rmdt_peer_next_us(link->peer);
@@ -373,7 +373,7 @@ bool rmdt_link_rest(struct rmdt_link *link)
 	 * to who asks again; that is not worth waiting for at the end.
 	 */
 	is_over = rmdt_conn_is_drained(link->conn) ||
-		  (rmdt_engine_is_closing(t->engine) && (!link->up || !link->closed_here));
+		  (t->closing && (!link->up || !link->closed_here));
 	if (link->down && link->holds == 0 && is_over) {
 		rmdt_link_free(link);
 		return true;

@@ -69,7 +69,8 @@ struct rmdt_peer {
 	struct rmdt_connect *connect;	/* while connecting */
 	struct rmdt_branch *branches;
 	struct rmdt_in *ins;		/* that the application has not given back */
-	uint64_t uplink_bytes, uplink_demand;	/* io/uplink.c, under the engine's lock */
+	uint64_t uplink_bytes, uplink_demand;	/* io/uplink.c on the engine's first thread */
+	struct rmdt_peer *uplink_next;
 	bool uplink_served;
 	unsigned down_code;		/* once down */
 	char down_reason[RMDT_REASON_BYTES + 1];

@@ -277,15 +277,29 @@ static void deliver(struct rmdt_thread *t)
 
 	if (!opt->handler)
 		return;
-	for (unsigned n = 0; n < EVENTS_PER_ROUND && rmdt_events_take(&t->events, &event); n++)
+	pthread_mutex_lock(&t->telling);
+	for (unsigned n = 0; n < EVENTS_PER_ROUND && !t->silent && rmdt_events_take(&t->events, &event); n++)
 		opt->handler(opt->ctx, &event);
+	pthread_mutex_unlock(&t->telling);
 	rmdt_events_return(&t->events);
+}
+
+static bool has_events(struct rmdt_thread *t)
+{
+	bool silent;
+
+	if (!t->engine->opt.handler)
+		return false;
+	pthread_mutex_lock(&t->telling);
+	silent = t->silent;
+	pthread_mutex_unlock(&t->telling);
+	return !silent && !rmdt_events_is_empty(&t->events);
 }
 
 /* Once the engine is closing every association is looked at, and then sees to its own end. */
 static void begin_closing(struct rmdt_thread *t)
 {
-	if (t->closing || !rmdt_engine_is_closing(t->engine))
+	if (t->closing)
 		return;
 	t->closing = true;
 	for (struct rmdt_link *link = t->links; link; link = link->next)
@@ -304,11 +318,16 @@ static void on_closing_alarm(struct rmdt_alarm *alarm, uint64_t now_us)
 
 static void play_round(struct rmdt_thread *t)
 {
+	bool closing;
+
 	t->now_us = rmdt_clock_us();
 	receive(t);
 	receive_parcels(t);
+	/* Asked in this order: all that was wanted before the engine's end (a confirmation, say) is in the mailbox. */
+	closing = rmdt_engine_is_closing(t->engine);
 	(void)rmdt_mailbox_run(&t->mailbox);
-	begin_closing(t);
+	if (closing)
+		begin_closing(t);
 	rmdt_alarms_ring(&t->alarms, t->now_us);
 	send_round(t);
 	deliver(t);
@@ -332,7 +351,7 @@ static bool has_work(struct rmdt_thread *t)
 {
 	if (t->readable || (t->dirty_first && !t->blocked))
 		return true;
-	if (t->engine->opt.handler && !rmdt_events_is_empty(&t->events))
+	if (has_events(t))
 		return true;
 	return rmdt_alarms_next_us(&t->alarms) <= rmdt_clock_us();
 }
@@ -406,6 +425,7 @@ int rmdt_thread_init(struct rmdt_thread *t, struct rmdt_engine *engine, unsigned
 	if (rc)
 		goto no_loop;
 	rmdt_parcels_init(&t->parcels);
+	pthread_mutex_init(&t->telling, NULL);
 	rmdt_listener_init(&t->listener, t->now_us);
 	t->ready = true;
 	return 0;
@@ -434,6 +454,13 @@ int rmdt_thread_start(struct rmdt_thread *t)
 	return -rc;
 }
 
+void rmdt_thread_silence(struct rmdt_thread *t)
+{
+	pthread_mutex_lock(&t->telling);
+	t->silent = true;
+	pthread_mutex_unlock(&t->telling);
+}
+
 void rmdt_thread_join(struct rmdt_thread *t)
 {
 	if (!t->started)
@@ -460,7 +487,9 @@ bool rmdt_thread_settle(struct rmdt_thread *t)
 		rmdt_link_free(t->links);
 		did = true;
 	}
-	rmdt_alarms_ring(&t->alarms, RMDT_ALARM_NEVER - 1);
+	/* Those of out-flows hold references; one call rings a bounded number. */
+	while (rmdt_alarms_next_us(&t->alarms) != RMDT_ALARM_NEVER)
+		rmdt_alarms_ring(&t->alarms, RMDT_ALARM_NEVER - 1);
 	return did;
 }
 
@@ -472,6 +501,7 @@ void rmdt_thread_fini(struct rmdt_thread *t)
 	rmdt_mailbox_fini(&t->mailbox);
 	rmdt_listener_fini(&t->listener);
 	rmdt_parcels_fini(&t->parcels);
+	pthread_mutex_destroy(&t->telling);
 	ev_loop_destroy(t->loop);
 	rmdt_inbox_fini(&t->inbox);
 	rmdt_outbox_fini(&t->outbox);

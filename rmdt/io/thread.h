@@ -48,6 +48,8 @@ struct rmdt_thread {
 	struct rmdt_mailbox mailbox;
 	struct rmdt_parcels parcels;		/* packets of ours that another thread's socket got */
 	struct rmdt_events events;		/* with a handler */
+	pthread_mutex_t telling;		/* held while the handler runs; before all other locks */
+	bool silent;				/* under telling: the handler is not called any more */
 	struct rmdt_alarms alarms;
 	struct rmdt_alarm closing_alarm;
 
@@ -65,6 +67,8 @@ struct rmdt_thread {
 /* Everything but the running; udp must be open already. Negative errno. */
 int rmdt_thread_init(struct rmdt_thread *t, struct rmdt_engine *engine, unsigned index);
 int rmdt_thread_start(struct rmdt_thread *t);
+/* Waits until the handler has returned; it is not called from then on. Not from the handler itself. */
+void rmdt_thread_silence(struct rmdt_thread *t);
 /* Waits for its end, which comes when the engine is closing and all associations are gone or out of time. */
 void rmdt_thread_join(struct rmdt_thread *t);
 /* After the join of all threads, again and again over all of them until none has anything to do: false. */

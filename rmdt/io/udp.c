@@ -141,6 +141,11 @@ void rmdt_udp_close(struct rmdt_udp *udp)
 	udp->fd = -1;
 }
 
+int rmdt_udp_share(struct rmdt_udp *udp)
+{
+	return set(udp->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
 /*
  * The top byte of the receiver's connection id is 1 + the index of its thread; 0 is a packet that knows none yet (INIT,
  * UNKNOWN): those are spread by the last byte of the sender's id, which is random and the same for every resend.

@@ -34,7 +34,7 @@ struct rmdt_udp_options {
 	const struct sockaddr *bind;	/* NULL: any address, IPv6 and IPv4 */
 	socklen_t bind_len;
 	uint16_t port;			/* 0: any */
-	bool shared;			/* one of a group on the same port (SO_REUSEPORT) */
+	bool shared;			/* joins the group on that port (SO_REUSEPORT) */
 	uint32_t buffer_bytes;		/* asked of the kernel, each way */
 	bool gso, gro;			/* use them if they are there */
 };
@@ -42,6 +42,8 @@ struct rmdt_udp_options {
 /* -EADDRINUSE, -EACCES, ... */
 int rmdt_udp_open(struct rmdt_udp *udp, const struct rmdt_udp_options *opt);
 void rmdt_udp_close(struct rmdt_udp *udp);
+/* Lets others of ours (shared) join it on its port; it was alone there so far. Negative errno. */
+int rmdt_udp_share(struct rmdt_udp *udp);
 /* Lets the kernel choose the socket of a group by the connection id of a packet, see core/packet.h. Negative errno. */
 int rmdt_udp_steer(struct rmdt_udp *udp, unsigned sockets);
 

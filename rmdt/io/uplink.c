@@ -36,7 +36,7 @@ static void set_cap(struct rmdt_peer *peer, uint64_t bytes_per_s)
 }
 
 /* Water-filling: whoever wants less than an even share of what is left gets that and leaves more for the others. */
-static void distribute(struct rmdt_engine *e, uint64_t rate, unsigned n)
+static void distribute(struct rmdt_peer *first, uint64_t rate, unsigned n)
 {
 	bool changed = true;
 
@@ -44,9 +44,7 @@ static void distribute(struct rmdt_engine *e, uint64_t rate, unsigned n)
 		uint64_t share = rate / n;
 
 		changed = false;
-		for (struct rmdt_listed *l = e->peers.next; l != &e->peers; l = l->next) {
-			struct rmdt_peer *peer = peer_of(l);
-
+		for (struct rmdt_peer *peer = first; peer; peer = peer->uplink_next) {
 			if (peer->uplink_served || peer->uplink_demand > share)
 				continue;
 			peer->uplink_served = changed = true;
@@ -56,27 +54,47 @@ static void distribute(struct rmdt_engine *e, uint64_t rate, unsigned n)
 			n--;
 		}
 	}
-	for (struct rmdt_listed *l = e->peers.next; n && l != &e->peers; l = l->next) {
-		if (!peer_of(l)->uplink_served)
-			set_cap(peer_of(l), rate / n ? rate / n : 1);
+	for (struct rmdt_peer *peer = first; n && peer; peer = peer->uplink_next) {
+		if (!peer->uplink_served)
+			set_cap(peer, rate / n ? rate / n : 1);
 	}
 }
 
-static void redistribute(struct rmdt_engine *e, uint64_t since_us)
+/* The peers that are up, each with a reference, so that what follows needs no lock: freeing a peer takes the engine's. */
+static struct rmdt_peer *gather(struct rmdt_engine *e, uint64_t since_us, unsigned *n)
 {
-	unsigned n = 0;
+	struct rmdt_peer *first = NULL;
 
+	*n = 0;
 	pthread_mutex_lock(&e->lock);
 	for (struct rmdt_listed *l = e->peers.next; l != &e->peers; l = l->next) {
 		struct rmdt_peer *peer = peer_of(l);
 		bool up;
 
 		peer->uplink_demand = 2 * measure(peer, since_us, &up) + LEAST_BYTES_PER_S;
-		peer->uplink_served = !up;
-		n += up;
+		if (!up)
+			continue;
+		rmdt_peer_hold(peer);
+		peer->uplink_served = false;
+		peer->uplink_next = first;
+		first = peer;
+		++*n;
 	}
-	distribute(e, e->values.rate_bytes_per_s, n);
 	pthread_mutex_unlock(&e->lock);
+	return first;
+}
+
+static void redistribute(struct rmdt_engine *e, uint64_t since_us)
+{
+	struct rmdt_peer *first, *next;
+	unsigned n;
+
+	first = gather(e, since_us, &n);
+	distribute(first, e->values.rate_bytes_per_s, n);
+	for (; first; first = next) {
+		next = first->uplink_next;
+		rmdt_peer_drop(first);
+	}
 }
 
 static void ring(struct rmdt_alarm *alarm, uint64_t now_us)
