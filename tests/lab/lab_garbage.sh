@@ -59,7 +59,7 @@ for pid in "${BLASTS[@]}"; do
 done
 test_runs "${PID[r]}" || fail "the receiver ended: $(cat "$TMP/r.err")"
 grown=$(($(awk '$1 == "VmRSS:" { print $2 }' "/proc/${PID[r]}/status") - memory))
-((grown < 20000)) || fail "the receiver grew by $grown kB"
+((grown < 40000)) || fail "the receiver grew by $grown kB"
 sent=$(sed -n 's/.*"sent":\([0-9]*\).*/\1/p' "$TMP/blast" | awk '{ n += $1 } END { print n }')
 arrived=$(($(lab_count 'stranger>r' out_pkts) + $(lab_count 'stranger>s' out_pkts)))
 answered=$(($(lab_count 'r>stranger' out_bytes) + $(lab_count 's>stranger' out_bytes)))

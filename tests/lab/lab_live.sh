@@ -3,7 +3,7 @@
 # Interactive use over a path of 100 ms: a byte that is typed arrives within half a round trip and
 # 5 ms; a pipe where nobody types stays up at a few packets a minute.
 #
-#     FULL=1      three minutes of silence instead of half a one
+#     FULL=1      three minutes of silence instead of a third of one
 set -u
 # shellcheck source=tests/lab/pipe_lab.sh
 source "$(dirname "$0")/pipe_lab.sh"
@@ -72,7 +72,7 @@ at_most 50 55000 "typed fast"
 sleep 1
 before=$(($(lab_count 's>r' in_pkts) + $(lab_count 'r>s' in_pkts)))
 silence=${FULL:+180}
-silence=${silence:-32}
+silence=${silence:-20}
 sleep "$silence"
 packets=$(($(lab_count 's>r' in_pkts) + $(lab_count 'r>s' in_pkts) - before))
 echo "silent for $silence s: $packets packets in both directions"
