@@ -150,6 +150,27 @@ static void test_transfer(void **state)
 	transfer(false, false);
 }
 
+/* Segmentation that the kernel refuses on this socket (it will not do it without checksums) costs nothing but itself. */
+static void test_refused(void **state)
+{
+	struct pair p;
+	int one = 1;
+
+	(void)state;
+	open_pair(&p, true, true);
+	assert_true(atomic_load(&p.a.gso));
+	assert_int_equal(setsockopt(p.a.fd, SOL_SOCKET, SO_NO_CHECK, &one, sizeof(one)), 0);
+	load(&p, 1200, 1200);
+	load(&p, 63 * 1000 + 17, 1000);
+	load(&p, 3000, 1000);
+	assert_int_equal(rmdt_udp_send(&p.a, &p.out), 0);
+	for (size_t i = 0; i < p.out.n; i++)
+		assert_int_equal(p.out.error[i], 0);
+	assert_int_equal(collect(&p, 1200 + 63017 + 3000), 1 + 64 + 3);
+	assert_false(atomic_load(&p.a.gso));
+	close_pair(&p);
+}
+
 /* One train that cannot go does not hold up the others, and segmentation stays in use. */
 static void test_too_big(void **state)
 {
@@ -226,7 +247,7 @@ static void test_port_taken(void **state)
 /* The top byte of the connection id picks the socket. */
 static void test_steer(void **state)
 {
-	struct rmdt_udp_options opt = { .buffer_bytes = 1 << 20, .shared = true };
+	struct rmdt_udp_options opt = { .buffer_bytes = 1 << 20 };
 	struct rmdt_udp s[3], from;
 	struct rmdt_outbox out;
 	struct rmdt_inbox in;
@@ -234,7 +255,10 @@ static void test_steer(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(rmdt_udp_open(&s[i], &opt), 0);
+		if (i == 0)
+			assert_int_equal(rmdt_udp_share(&s[0]), 0);
 		opt.port = s[0].port;
+		opt.shared = true;
 	}
 	if (rmdt_udp_steer(&s[0], 3))
 		skip();
@@ -320,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_address),
 		cmocka_unit_test(test_transfer),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_big),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_port_taken),
