@@ -42,6 +42,8 @@
 #define CONN_STOPPED_US		UINT64_C(500000)
 /* After this many probe timeouts in a row the path counts as silent. */
 #define CONN_SILENT_PTOS	3
+/* Packets looked at, at a probe timeout, for control frames that are worth saying again. */
+#define CONN_PTO_LOOK		4096
 #define CONN_HINT_EVERY_US	UINT64_C(1000000)
 #define CONN_CLOSE_TIMES	3
 /* A closed association answers stragglers no longer than this; a failed handshake just so long. */

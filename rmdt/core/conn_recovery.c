@@ -195,6 +195,26 @@ void rmdt_conn_detect(struct rmdt_conn *c, uint64_t now_us)
 	rmdt_conn_update_mtu(c, now_us);
 }
 
+/*
+ * The oldest control frames without an answer are said again at once. A bare PING would only lead, one round trip later, to
+ * their being declared lost; and what a receiver says last (DONE, STOP) has nothing behind it that would tell.
+ */
+static void repeat_oldest(struct rmdt_conn *c)
+{
+	uint64_t pn = c->loss.map.base, end = rmdt_loss_next_pn(&c->loss);
+
+	for (unsigned n = 0; n < CONN_PTO_LOOK && pn < end; n++, pn++) {
+		const struct rmdt_sent *s = rmdt_sentmap_get(&c->loss.map, pn);
+		const struct token *t = s && s->state == RMDT_SENT_STANDING ? token_of(s) : NULL;
+
+		if (!t || t->count == 0)
+			continue;
+		for (uint32_t i = 0; i < t->count; i++)
+			rmdt_conn_item_lost(c, &t->item[i]);
+		return;
+	}
+}
+
 /* Two packets, so that one more loss does not cost another timeout. */
 void rmdt_conn_on_pto(struct rmdt_conn *c, uint64_t now_us)
 {
@@ -202,6 +222,7 @@ void rmdt_conn_on_pto(struct rmdt_conn *c, uint64_t now_us)
 		c->pto_since_us = now_us;
 	c->probes = 2;
 	c->pending = true;
+	repeat_oldest(c);
 	if (c->pto_count == CONN_SILENT_PTOS)
 		rmdt_cc_on_silence(c->cc, now_us);
 }

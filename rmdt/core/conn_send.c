@@ -226,8 +226,8 @@ static bool send_mtu_probe(struct rmdt_conn *c, uint64_t now_us, struct rmdt_tra
 	rmdt_speech_init(&s, c, now_us, train, size);
 	rmdt_wire_put_zeros(&s.w, rmdt_wire_space(&s.w));
 	s.wanted_pings++;
-	train->probe = true;
-	return finish_ctrl(&s, train, RMDT_SENT_PROBE);
+	train->probe = finish_ctrl(&s, train, RMDT_SENT_PROBE);
+	return train->probe;
 }
 
 /* After a probe timeout: the oldest unacknowledged chunk once more, beyond cwnd and pacing, or else a PING. */

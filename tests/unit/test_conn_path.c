@@ -21,6 +21,35 @@ static void test_loss_is_repaired(void **state)
 	end();
 }
 
+/* Once the responder has said DONE: that packet is lost, the next one passes, and then nothing. */
+static bool lose_done(void *ctx, bool to_responder, uint8_t *data, size_t len)
+{
+	unsigned *n = ctx;
+
+	(void)data;
+	(void)len;
+	if (to_responder || !p.r.in || p.r.in->state != RMDT_INFLOW_DONE)
+		return true;
+	return ++*n == 2;
+}
+
+static void test_a_lost_end_is_said_again_with_the_probe(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	begin_flow(NULL);
+	p.filter = lose_done;
+	p.ctx = &n;
+	write_all(1000);
+	pair_finish(&p, &p.i);
+	pair_run(&p, 2 * s);
+	assert_true(n > 1);
+	assert_true(p.i.out_flags & RMDT_OUT_DONE);
+	p.filter = NULL;
+	end();
+}
+
 /* The first packets of a flow are lost, its DATA comes before its OPEN: S2. */
 static void test_data_of_an_unknown_flow_is_repaired(void **state)
 {
@@ -193,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_loss_is_repaired),
+		cmocka_unit_test(test_a_lost_end_is_said_again_with_the_probe),
 		cmocka_unit_test(test_data_of_an_unknown_flow_is_repaired),
 		cmocka_unit_test(test_replay_and_reorder), cmocka_unit_test(test_move),
 		cmocka_unit_test(test_a_copy_from_elsewhere_does_not_move),
