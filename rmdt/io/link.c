@@ -208,6 +208,8 @@ void rmdt_link_free(struct rmdt_link *link)
 	rmdt_alarms_clear(&t->alarms, &link->alarm);
 	if (link->half_open)
 		atomic_fetch_sub(&t->engine->n_half_open, 1);
+	if (link->refused)
+		t->refused--;
 	if (link->init_from.len)
 		(void)rmdt_table_remove(&t->by_init, link->init_key);
 	(void)rmdt_table_remove(&t->by_cid, link->cid);
@@ -259,6 +261,8 @@ static void on_down(struct rmdt_link *link, const struct rmdt_conn_event *ev)
 	if (link->half_open) {
 		link->half_open = false;
 		atomic_fetch_sub(&t->engine->n_half_open, 1);
+		link->refused = true;
+		t->refused++;
 		rmdt_log(&t->engine->log, RMDT_LOG_INFO, "handshake from %s failed: %s%s%s",
 			 rmdt_address_format(rmdt_conn_remote(link->conn), text), rmdt_code_text(ev->code),
 			 ev->reason[0] ? ": " : "", ev->reason);
@@ -372,7 +376,7 @@ bool rmdt_link_rest(struct rmdt_link *link)
 	 * A handshake that has failed would still repeat its refusal, and an association that the far end closed its answer,
 	 * to who asks again; that is not worth waiting for at the end.
 	 */
-	is_over = rmdt_conn_is_drained(link->conn) ||
+	is_over = rmdt_conn_is_drained(link->conn) || (link->refused && t->refused > RMDT_THREAD_REFUSED) ||
 		  (t->closing && (!link->up || !link->closed_here));
 	if (link->down && link->holds == 0 && is_over) {
 		rmdt_link_free(link);

@@ -30,6 +30,7 @@ struct rmdt_link {
 	uint64_t cid;
 	struct rmdt_peer *peer;		/* with a reference; NULL before an inbound one is admitted */
 	bool half_open;			/* counted as such by the engine */
+	bool refused;			/* and then as such by the thread: it never came up */
 	bool up, down;
 	bool closed_here;		/* we said CLOSE first and want an answer */
 	bool abandoned;			/* nobody waits for its events any more */

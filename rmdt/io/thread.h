@@ -29,6 +29,8 @@ struct rmdt_link;
 #define RMDT_THREAD_READS	4
 /* Send calls in one round: 2 MiB before it is read again. */
 #define RMDT_THREAD_SENDS	4
+/* Failed inbound handshakes that are kept to repeat their refusal: 8 KiB each, and strangers can make a thousand a second. */
+#define RMDT_THREAD_REFUSED	512
 
 struct rmdt_thread {
 	struct rmdt_engine *engine;
@@ -61,6 +63,7 @@ struct rmdt_thread {
 	struct rmdt_table by_cid;		/* struct rmdt_link by local connection id */
 	struct rmdt_table by_init;		/* inbound ones by a hash of address and initiator's id */
 	struct rmdt_link *links;		/* all of them */
+	unsigned refused;			/* of these, that many are only there to refuse again */
 	struct rmdt_link *dirty_first, *dirty_last;	/* touched, to be settled and drained */
 };
 
