@@ -201,7 +201,7 @@ static unsigned refuse_changed(struct rmdt_trustbox *box, struct rmdt_admission 
 	return RMDT_CODE_KEY_CHANGED;
 }
 
-static unsigned pin(struct rmdt_trustbox *box, struct rmdt_admission *a)
+unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a)
 {
 	char print[RMDT_FINGERPRINT_BYTES], err[RMDT_ERROR_BYTES];
 	bool added = false;
@@ -236,5 +236,6 @@ unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission
 		return refuse_changed(box, a, line);
 	if (box->strict && !a->psk)
 		return refuse(box, a, "is not in known_hosts");
-	return pin(box, a);
+	a->is_unknown = true;
+	return 0;
 }

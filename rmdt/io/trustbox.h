@@ -51,13 +51,16 @@ struct rmdt_admission {
 	uint16_t port;				/* outbound */
 
 	bool listed;
+	bool is_unknown;			/* outbound: first use, to be pinned if all agree */
 	unsigned may;				/* set of enum rmdt_purpose_bit that its flows may have */
 	char allowed[RMDT_ALLOWED_BYTES];
 	char reason[RMDT_REASON_BYTES + 1];	/* of a refusal */
 };
-/* 0, or the code to refuse with. May log; outbound may write known_hosts. */
+/* 0, or the code to refuse with. May log. */
 unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
 unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
+/* The same, for a key that is_unknown: writes it to known_hosts. Refused when another process has pinned another meanwhile. */
+unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a);
 /* A purpose as the bit of authorized_keys; RMDT_OTHER has none: 0. */
 unsigned rmdt_trustbox_bit(unsigned purpose);
 

@@ -92,6 +92,9 @@ void rmdt_welcome_admit(struct rmdt_link *link)
 	code = link->kind == RMDT_LINK_INBOUND ? admit_inbound(link, &a) : admit_attempt(link, &a);
 	if (!code)
 		code = ask_application(link, &a);
+	/* Last, so that nobody is believed later whom the application would not have. */
+	if (!code && a.is_unknown)
+		code = rmdt_trustbox_pin(&e->trust, &a);
 	link->may = a.may;
 	rmdt_conn_admit(link->conn, link->thread->now_us, code, code ? a.reason : NULL);
 }

@@ -102,6 +102,33 @@ static void test_admit(void **state)
 	kit_stop(&b);
 }
 
+static bool has_file(const struct kit_node *n, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", n->dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* The key of a host is pinned at first use, but not when the application here would not have it. */
+static void test_pin(void **state)
+{
+	struct kit_node a = { .admit_code = 3003 }, b = { 0 };
+
+	(void)state;
+	kit_start(&a);
+	kit_start(&b);
+	kit_connect(&a, &b);
+	kit_await(&a, RMDT_EVENT_PEER_DOWN, 1);
+	assert_int_equal(a.last[RMDT_EVENT_PEER_DOWN].code, 3003);
+	assert_false(has_file(&a, "known_hosts"));
+	a.admit_code = 0;
+	kit_connect_up(&a, &b);
+	assert_true(has_file(&a, "known_hosts"));
+	kit_stop(&a);
+	kit_stop(&b);
+}
+
 static void test_psk(void **state)
 {
 	struct kit_node a = { 0 }, b = { 0 }, c = { 0 };
@@ -462,6 +489,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_authorized),
 		cmocka_unit_test(test_admit),
+		cmocka_unit_test(test_pin),
 		cmocka_unit_test(test_psk),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_port_taken),
