@@ -302,8 +302,10 @@ int rmdt_engine_new(const struct rmdt_engine_options *opt, struct rmdt_engine **
 	if (!e)
 		return -ENOMEM;
 	rc = set_up(e, opt, err);
-	if (!rc)
+	if (!rc) {
+		err[0] = '\0';	/* a file that may be absent has left its complaint */
 		rc = make_threads(e, err);
+	}
 	if (rc) {
 		if (!err[0])
 			snprintf(err, RMDT_ERROR_BYTES, "cannot start the engine: %s", rmdt_strerror(rc));

@@ -90,6 +90,12 @@ static void tune(struct rmdt_out *out, uint64_t cwnd)
 		.sent_bytes = sent - base }));
 }
 
+static int no_memory(char *err)
+{
+	snprintf(err, RMDT_ERROR_BYTES, "out of memory");
+	return -ENOMEM;
+}
+
 int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt, struct rmdt_out **result, char *err)
 {
 	char unused[RMDT_ERROR_BYTES];
@@ -106,7 +112,7 @@ int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt,
 		return rc;
 	out = calloc(1, sizeof(*out));
 	if (!out)
-		return -ENOMEM;
+		return no_memory(err);
 	out->engine = engine;
 	out->home = &engine->threads[0];
 	out->user = opt->user;
@@ -117,7 +123,7 @@ int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt,
 	out->buf = rmdt_sendbuf_new(&engine->blocks, opt->start_off, out->cap_bytes);
 	if (!out->buf) {
 		free(out);
-		return -ENOMEM;
+		return no_memory(err);
 	}
 	if (opt->reply_to) {
 		out->reply_peer = opt->reply_to->peer;

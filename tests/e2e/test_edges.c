@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -467,6 +468,39 @@ static void test_port_shared(void **state)
 	close(fd);
 }
 
+/* ---- beginning ---- */
+
+/* Whatever descriptor is the first that is missing: the engine says so and leaves nothing behind. */
+static void test_no_descriptors(void **state)
+{
+	struct rmdt_engine_options opt = { 0 };
+	char dir[] = "/tmp/rmdt-kit-XXXXXX", err[RMDT_ERROR_BYTES];
+	struct rmdt_engine *engine;
+	struct rlimit all, few;
+	int rc = -EMFILE, first = dup(0);
+
+	(void)state;
+	close(first);
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(rmdt_config_new(&opt.config), 0);
+	assert_int_equal(rmdt_config_set(opt.config, "identity", dir, "test", err), 0);
+	assert_int_equal(rmdt_config_set(opt.config, "threads", "3", "test", err), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	for (few = all, few.rlim_cur = (rlim_t)first; rc == -EMFILE; few.rlim_cur++) {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		rc = rmdt_engine_new(&opt, &engine, err);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+		if (rc)
+			assert_non_null(strstr(err, strerror(EMFILE)));
+	}
+	assert_int_equal(rc, 0);
+	rmdt_engine_free(engine);
+	rmdt_config_free(opt.config);
+	kit_remove_dir(dir);
+	assert_int_equal(dup(0), first);
+	close(first);
+}
+
 /* With an argument: only the tests whose name matches it. */
 int main(int argc, char **argv)
 {
@@ -481,6 +515,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_event_of_forgotten),
 		cmocka_unit_test(test_port_race),
 		cmocka_unit_test(test_port_shared),
+		cmocka_unit_test(test_no_descriptors),
 	};
 
 	if (argc > 1)
