@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sequences the leaves: life of a conn, time, events, what it knows. */
+/* Sequences the leaves: life of a conn, what comes in, events and decisions. */
 #include "core/conn.h"
 
 #include <assert.h>
@@ -9,11 +9,6 @@
 #include <string.h>
 
 #include "core/conn_impl.h"
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* ---- birth and death ---- */
 
@@ -25,8 +20,8 @@ static int start_handshake(struct rmdt_conn *c, uint64_t now_us)
 		.params = {
 			.cid = c->cfg.local_cid, .max_payload_bytes = c->cfg.mtu_max_bytes,
 			.cipher_none = c->cfg.cipher_none,
-			.peer_credit_bytes = least(RMDT_CREDIT_PEER_BYTES, c->cfg.window_cap_bytes),
-			.flow_credit_bytes = least(RMDT_CREDIT_FLOW_BYTES, c->cfg.window_cap_bytes),
+			.peer_credit_bytes = rmdt_conn_least(RMDT_CREDIT_PEER_BYTES, c->cfg.window_cap_bytes),
+			.flow_credit_bytes = rmdt_conn_least(RMDT_CREDIT_FLOW_BYTES, c->cfg.window_cap_bytes),
 			.max_flows = c->cfg.max_flows, .keepalive_us = c->cfg.keepalive_us,
 			.role = c->cfg.role, .software = "rmdt",
 		},
@@ -141,17 +136,17 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 		struct rmdt_keys_limits limits = rmdt_keys_default_limits(c->cfg.suite);
 
 		if (c->cfg.rekey_packets)
-			limits.rekey_pkts = least(limits.rekey_pkts, c->cfg.rekey_packets);
+			limits.rekey_pkts = rmdt_conn_least(limits.rekey_pkts, c->cfg.rekey_packets);
 		if (c->cfg.rekey_bytes)
-			limits.rekey_blocks = least(limits.rekey_blocks, c->cfg.rekey_bytes / 16);
+			limits.rekey_blocks = rmdt_conn_least(limits.rekey_blocks, c->cfg.rekey_bytes / 16);
 		if (c->cfg.rekey_us)
-			limits.rekey_age_us = least(limits.rekey_age_us, c->cfg.rekey_us);
+			limits.rekey_age_us = rmdt_conn_least(limits.rekey_age_us, c->cfg.rekey_us);
 		rmdt_keys_set_limits(c->keys, &limits);
 	}
 	c->tx_limit = c->remote_params.peer_credit_bytes;
-	rmdt_credit_init(&c->rx_credit, 0, least(RMDT_CREDIT_PEER_BYTES, c->cfg.window_cap_bytes),
+	rmdt_credit_init(&c->rx_credit, 0, rmdt_conn_least(RMDT_CREDIT_PEER_BYTES, c->cfg.window_cap_bytes),
 			 c->cfg.window_cap_bytes);
-	max = least(c->cfg.mtu_max_bytes, c->remote_params.max_payload_bytes);
+	max = rmdt_conn_least(c->cfg.mtu_max_bytes, c->remote_params.max_payload_bytes);
 	if (c->cfg.mtu_fixed || max <= RMDT_BASE_BYTES)
 		rmdt_pmtu_init_fixed(&c->pmtu, (uint32_t)max);
 	else
@@ -181,12 +176,12 @@ void rmdt_conn_due(struct rmdt_conn *c, uint32_t due)
 	c->pending = true;
 }
 
-static uint64_t pto_us(const struct rmdt_conn *c)
+uint64_t rmdt_conn_pto_us(const struct rmdt_conn *c)
 {
 	return rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US);
 }
 
-static void say_close(struct rmdt_conn *c)
+void rmdt_conn_say_close(struct rmdt_conn *c)
 {
 	if (c->close_said >= CONN_CLOSE_TIMES)
 		return;
@@ -198,7 +193,7 @@ static void say_close(struct rmdt_conn *c)
 static uint64_t drain_time_us(const struct rmdt_conn *c, unsigned code)
 {
 	if (c->state == CONN_UP)
-		return least(CONN_CLOSE_TIMES * pto_us(c), CONN_DRAIN_US);
+		return rmdt_conn_least(CONN_CLOSE_TIMES * rmdt_conn_pto_us(c), CONN_DRAIN_US);
 	return code == RMDT_CODE_TIMEOUT ? 0 : CONN_DRAIN_US;
 }
 
@@ -222,156 +217,11 @@ void rmdt_conn_break(struct rmdt_conn *c, uint64_t now_us, unsigned code, const 
 	rmdt_conn_break_flows(c, code, c->down_reason);
 	c->due = 0;
 	c->close_said = say && c->keys ? 0 : CONN_CLOSE_TIMES;
-	c->close_us = now_us + pto_us(c);
-	say_close(c);
+	c->close_us = now_us + rmdt_conn_pto_us(c);
+	rmdt_conn_say_close(c);
 	c->pending = true;
 	if (c->drain_us == now_us)
 		c->state = CONN_DRAINED;
-}
-
-/* ---- time ---- */
-
-/*
- * A timer that comes much too late tells that this process was stopped (or the machine slept). Silence in that time is no
- * evidence about the far end (L1).
- */
-static void forgive_pause(struct rmdt_conn *c, uint64_t now_us)
-{
-	uint64_t due = rmdt_conn_deadline_us(c), late;
-
-	if (due == 0 || due > now_us)
-		return;
-	/* The deadline stays in the past until the next tick; a pause is forgiven once. */
-	late = now_us - (due > c->resumed_us ? due : c->resumed_us);
-	if (late < CONN_STOPPED_US)
-		return;
-	c->last_heard_us = least(c->last_heard_us + late, now_us);
-	c->pto_since_us = least(c->pto_since_us + late, now_us);
-	c->resumed_us = now_us;
-	if (c->hs)
-		rmdt_handshake_shift(c->hs, late);
-}
-
-static void tick_handshake(struct rmdt_conn *c, uint64_t now_us)
-{
-	const char *reason;
-	unsigned code;
-
-	if (!c->hs)
-		return;
-	rmdt_handshake_tick(c->hs, now_us);
-	if (rmdt_handshake_state(c->hs) == RMDT_HANDSHAKE_ADMIT && !c->admit_asked) {
-		memcpy(c->remote_key, rmdt_handshake_remote_key(c->hs), sizeof(c->remote_key));
-		c->asks = true;
-	}
-	if (rmdt_handshake_state(c->hs) == RMDT_HANDSHAKE_FAILED) {
-		code = rmdt_handshake_code(c->hs, &reason);
-		rmdt_conn_break(c, now_us, code, reason, false);
-	}
-}
-
-static void tick_keys(struct rmdt_conn *c, uint64_t now_us)
-{
-	uint8_t priv[32];
-
-	rmdt_keys_expire(c->keys, now_us);
-	if (!rmdt_keys_wants_rekey(c->keys, now_us))
-		return;
-	rmdt_rng_bytes(&c->rng, priv, sizeof(priv));
-	if (rmdt_keys_rekey_start(c->keys, priv, now_us, c->rekey_pub, &c->rekey_generation) == 0)
-		rmdt_conn_due(c, CDUE_REKEY);
-	OPENSSL_cleanse(priv, sizeof(priv));
-}
-
-static uint64_t keepalive_at(const struct rmdt_conn *c)
-{
-	uint64_t from = c->last_heard_us > c->last_ping_us ? c->last_heard_us : c->last_ping_us;
-
-	/* The side that was asked waits longer: after a silence one PING is enough for both. */
-	return from + c->cfg.keepalive_us + (c->cfg.initiator ? 0 : c->cfg.keepalive_us / 4);
-}
-
-/* A quiet association holds no blocks and no large books. */
-static void save_memory(struct rmdt_conn *c, uint64_t now_us)
-{
-	if (now_us >= c->last_sent_us + CONN_IDLE_US)
-		rmdt_loss_trim(&c->loss);
-	for (struct rmdt_inflow *in = c->all_ins; in; in = in->next_all)
-		if (in->state == RMDT_INFLOW_LIVE)
-			rmdt_recvbuf_idle(in->recvbuf);
-}
-
-static void tick_liveness(struct rmdt_conn *c, uint64_t now_us)
-{
-	/* Who talks but acks nothing for so long does not hear us, and would have us remember all that we say. */
-	if (now_us >= c->last_heard_us + c->cfg.dead_after_us ||
-	    (c->pto_count > 0 && now_us >= c->pto_since_us + c->cfg.dead_after_us)) {
-		rmdt_conn_break(c, now_us, RMDT_CODE_TIMEOUT, "no word for the dead-after time", true);
-		return;
-	}
-	if (now_us >= keepalive_at(c)) {
-		c->last_ping_us = now_us;
-		rmdt_conn_due(c, CDUE_PING);
-		save_memory(c, now_us);
-	}
-}
-
-/* L5: the far end may sit still, so CLOSE is repeated without being asked for. */
-static void tick_closing(struct rmdt_conn *c, uint64_t now_us)
-{
-	if (c->state != CONN_CLOSING)
-		return;
-	if (now_us >= c->drain_us) {
-		c->state = CONN_DRAINED;
-	} else if (now_us >= c->close_us) {
-		say_close(c);
-		c->close_us = now_us + pto_us(c);
-	}
-}
-
-void rmdt_conn_tick(struct rmdt_conn *c, uint64_t now_us)
-{
-	forgive_pause(c, now_us);
-	tick_closing(c, now_us);
-	tick_handshake(c, now_us);
-	if (c->state != CONN_UP)
-		return;
-	if (rmdt_loss_deadline_us(&c->loss) <= now_us)
-		rmdt_conn_detect(c, now_us);
-	if (rmdt_loss_pto_deadline_us(&c->loss, c->pto_count) <= now_us)
-		rmdt_conn_on_pto(c, now_us);
-	tick_keys(c, now_us);
-	tick_liveness(c, now_us);
-}
-
-static uint64_t up_deadline(const struct rmdt_conn *c)
-{
-	uint64_t t = rmdt_acks_due_us(&c->acks);
-
-	t = least(t, rmdt_loss_deadline_us(&c->loss));
-	t = least(t, rmdt_loss_pto_deadline_us(&c->loss, c->pto_count));
-	t = least(t, c->send_wait_us);
-	t = least(t, c->state_due_us);
-	t = least(t, keepalive_at(c));
-	t = least(t, c->last_heard_us + c->cfg.dead_after_us);
-	t = least(t, rmdt_keys_next_us(c->keys));
-	/* A probe that could not go waits for whatever held it back, not for the clock. */
-	if (c->wants_mtu && (!c->probe_wait || rmdt_pmtu_deadline_us(&c->pmtu) > 0))
-		t = least(t, rmdt_pmtu_deadline_us(&c->pmtu));
-	return t;
-}
-
-uint64_t rmdt_conn_deadline_us(const struct rmdt_conn *c)
-{
-	uint64_t t = c->hs ? rmdt_handshake_deadline_us(c->hs) : UINT64_MAX;
-
-	if (c->state == CONN_DRAINED)
-		return RMDT_CONN_NEVER;
-	if (c->pending)
-		return 0;
-	if (c->state == CONN_CLOSING)
-		return least(t, c->close_said < CONN_CLOSE_TIMES ? least(c->close_us, c->drain_us) : c->drain_us);
-	return c->state == CONN_UP ? least(t, up_deadline(c)) : t;
 }
 
 void rmdt_conn_update_mtu(struct rmdt_conn *c, uint64_t now_us)
@@ -409,7 +259,7 @@ static void receive_handshake(struct rmdt_conn *c, uint64_t now_us, const uint8_
 		if (!rmdt_handshake_receive(c->hs, now_us, &p, buf))
 			c->counters.dropped_malformed++;
 		c->pending = true;
-		tick_handshake(c, now_us);
+		rmdt_conn_tick_handshake(c, now_us);
 		return;
 	}
 	if (c->state != CONN_UP)
@@ -435,7 +285,7 @@ static void receive_closing(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 		c->drain_us = now_us;	/* both know: nothing more will come */
 		c->pending = true;
 	} else {
-		say_close(c);
+		rmdt_conn_say_close(c);
 	}
 }
 
@@ -445,7 +295,7 @@ void rmdt_conn_receive(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_
 	uint64_t cid;
 	enum rmdt_form form = rmdt_packet_form(buf, len, &cid);
 
-	forgive_pause(c, now_us);
+	rmdt_conn_forgive_pause(c, now_us);
 	if (form == RMDT_FORM_BAD) {
 		c->counters.dropped_malformed++;
 	} else if (c->state == CONN_CLOSING) {
@@ -534,7 +384,7 @@ void rmdt_conn_admit(struct rmdt_conn *c, uint64_t now_us, unsigned code, const 
 	c->pending = true;
 	rmdt_handshake_admit(c->hs, now_us, code, reason);
 	if (rmdt_handshake_state(c->hs) == RMDT_HANDSHAKE_FAILED) {
-		tick_handshake(c, now_us);
+		rmdt_conn_tick_handshake(c, now_us);
 		return;
 	}
 	if (go_up(c, now_us) < 0)
@@ -561,91 +411,4 @@ bool rmdt_conn_is_drained(const struct rmdt_conn *c)
 bool rmdt_conn_is_settled(const struct rmdt_conn *c)
 {
 	return c->state != CONN_UP || (c->unheard == 0 && c->hard_due == 0 && c->reliable_out == 0);
-}
-
-/* ---- what it knows ---- */
-
-const struct rmdt_conn_counters *rmdt_conn_counters(const struct rmdt_conn *c)
-{
-	return &c->counters;
-}
-
-const struct rmdt_addr *rmdt_conn_remote(const struct rmdt_conn *c)
-{
-	return &c->remote;
-}
-
-const uint8_t *rmdt_conn_remote_key(const struct rmdt_conn *c)
-{
-	return c->remote_key;
-}
-
-static const struct rmdt_params *params(const struct rmdt_conn *c)
-{
-	return c->hs && c->state == CONN_HANDSHAKE ? rmdt_handshake_remote(c->hs) : &c->remote_params;
-}
-
-const uint8_t *rmdt_conn_remote_instance(const struct rmdt_conn *c)
-{
-	return params(c)->instance;
-}
-
-const char *rmdt_conn_remote_name(const struct rmdt_conn *c)
-{
-	return params(c)->name;
-}
-
-uint8_t rmdt_conn_role(const struct rmdt_conn *c)
-{
-	return c->cfg.initiator ? c->cfg.role : params(c)->role;
-}
-
-uint64_t rmdt_conn_local_cid(const struct rmdt_conn *c)
-{
-	return c->cfg.local_cid;
-}
-
-bool rmdt_conn_used_psk(const struct rmdt_conn *c)
-{
-	return c->cfg.psk != NULL;
-}
-
-void rmdt_conn_set_cap_rate(struct rmdt_conn *c, uint64_t bytes_per_s)
-{
-	rmdt_cc_set_cap_rate(c->cc, bytes_per_s);
-	if (c->state == CONN_UP)
-		rmdt_pacer_set_rate(&c->pacer, c->last_sent_us, rmdt_cc_pacing_rate(c->cc));
-	c->pending = true;
-}
-
-void rmdt_conn_info(const struct rmdt_conn *c, uint64_t now_us, struct rmdt_peer_info *info)
-{
-	struct rmdt_cc_info cc;
-
-	rmdt_cc_info_get(c->cc, &cc);
-	info->up = c->state == CONN_UP;
-	info->inbound = !c->cfg.initiator;
-	memcpy(info->key, c->remote_key, sizeof(info->key));
-	memcpy(info->instance, params(c)->instance, sizeof(info->instance));
-	memcpy(info->name, params(c)->name, sizeof(info->name));
-	info->rtt_us = rmdt_rtt_is_known(&c->rtt) ? c->rtt.srtt_us : 0;
-	info->min_rtt_us = rmdt_rtt_is_known(&c->rtt) ? c->rtt.min_us : 0;
-	info->rate_bytes_per_s = cc.bandwidth;
-	info->pacing_bytes_per_s = cc.pacing_rate;
-	info->cwnd_bytes = cc.cwnd_bytes;
-	info->in_flight_bytes = rmdt_loss_inflight_bytes(&c->loss);
-	info->mtu_bytes = rmdt_pmtu_current(&c->pmtu);
-	info->packets_sent = c->counters.packets_sent;
-	info->packets_lost = c->counters.packets_lost - least(c->counters.packets_lost, c->counters.packets_spurious);
-	info->packets_received = c->counters.packets_received;
-	info->chunk_bytes_sent = c->counters.chunk_bytes_sent;
-	info->chunk_bytes_repaired = c->counters.chunk_bytes_repaired;
-	info->feedback_bytes_sent = c->counters.feedback_bytes_sent;
-	info->age_us = c->up_us ? now_us - c->up_us : 0;
-	info->silent_us = now_us > c->last_heard_us ? now_us - c->last_heard_us : 0;
-	info->cc = cc.name;
-	info->cc_state = cc.state;
-	info->limited_by = c->limited_by;
-	info->rekeys = c->counters.rekeys;
-	info->moves = c->counters.moves;
 }

@@ -175,10 +175,21 @@ struct rmdt_conn {
 	struct rmdt_conn_counters counters;
 };
 
+static inline uint64_t rmdt_conn_least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* conn.c */
 void rmdt_conn_break(struct rmdt_conn *c, uint64_t now_us, unsigned code, const char *reason, bool say);
 void rmdt_conn_update_mtu(struct rmdt_conn *c, uint64_t now_us);
 void rmdt_conn_due(struct rmdt_conn *c, uint32_t due);
+void rmdt_conn_say_close(struct rmdt_conn *c);
+uint64_t rmdt_conn_pto_us(const struct rmdt_conn *c);
+
+/* conn_time.c */
+void rmdt_conn_forgive_pause(struct rmdt_conn *c, uint64_t now_us);
+void rmdt_conn_tick_handshake(struct rmdt_conn *c, uint64_t now_us);
 
 /* conn_flow.c */
 void rmdt_conn_due_out(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due);

@@ -26,7 +26,7 @@ void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const stru
 	}
 	if (now_us < c->candidate.next_us)
 		return;
-	wait_us = rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US);
+	wait_us = rmdt_conn_pto_us(c);
 	if (++c->candidate.tries > CANDIDATE_TRIES && wait_us < CANDIDATE_RARE_US)
 		wait_us = CANDIDATE_RARE_US;
 	c->candidate.next_us = now_us + wait_us;

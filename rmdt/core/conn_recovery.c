@@ -115,7 +115,7 @@ static void on_lost(void *arg, uint64_t pn, const struct rmdt_sent *s)
 	if (s->kind & RMDT_SENT_DATA)
 		on_data_lost(c, s);
 	if (rmdt_pmtu_on_packet_lost(&c->pmtu, st->now_us, s->bytes,
-				     rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US)))
+				     rmdt_conn_pto_us(c)))
 		c->counters.mtu_black_holes++;
 }
 

@@ -222,7 +222,7 @@ static bool send_mtu_probe(struct rmdt_conn *c, uint64_t now_us, struct rmdt_tra
 	c->probe_wait = !c->wants_mtu || size == 0 || size > train->cap || !rmdt_conn_may_fly(c) || c->pto_count > 0;
 	if (c->probe_wait)
 		return false;
-	rmdt_pmtu_probe_sent(&c->pmtu, now_us, 3 * rmdt_rtt_pto_us(&c->rtt, RMDT_ACKS_MAX_DELAY_US));
+	rmdt_pmtu_probe_sent(&c->pmtu, now_us, 3 * rmdt_conn_pto_us(c));
 	rmdt_speech_init(&s, c, now_us, train, size);
 	rmdt_wire_put_zeros(&s.w, rmdt_wire_space(&s.w));
 	s.wanted_pings++;
