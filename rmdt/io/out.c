@@ -265,7 +265,7 @@ void rmdt_out_offer_room(struct rmdt_out *out)
 	int rc;
 
 	rmdt_waiters_wake_first(&out->room);
-	if (!out->room_wanted || out->room.first)
+	if (!out->wanted_bytes || out->room.first)
 		return;
 	/* Only a try shows whether limit, pool and open spans all allow it. */
 	rc = rmdt_sendbuf_reserve(out->buf, 1, &span);
@@ -275,7 +275,7 @@ void rmdt_out_offer_room(struct rmdt_out *out)
 	if (rc)
 		return;
 	(void)rmdt_sendbuf_commit(out->buf, span.off, 0);
-	out->room_wanted = false;
+	out->wanted_bytes = 0;
 	rmdt_out_hold(out);
 	if (!rmdt_events_post(&out->notice, RMDT_EVENT_OUT_ROOM, 0, NULL))
 		rmdt_out_drop(out);
@@ -291,13 +291,13 @@ void rmdt_out_judge(struct rmdt_out *out)
 	(void)rmdt_sendbuf_final(out->buf, &in.final_off);
 	/* A writer that is only far ahead of the network is no reason to send slow members away. */
 	if (rmdt_sendbuf_limit(out->buf) >= out->cap_bytes)
-		in.need_bytes = out->need_bytes;
+		in.need_bytes = out->need_bytes ? out->need_bytes : out->wanted_bytes;
 	rmdt_fanout_judge(&out->fanout, &in, out->members, out->n_slots, rmdt_clock_us(), &result);
 	act_on_verdicts(out);
 	tune(out, cwnd);
 	if (result.release_off > in.base_off)
 		(void)rmdt_sendbuf_release(out->buf, result.release_off);
-	if ((out->room.first || out->room_wanted) && rmdt_sendbuf_room(out->buf) > 0)
+	if ((out->room.first || out->wanted_bytes) && rmdt_sendbuf_room(out->buf) > 0)
 		rmdt_out_offer_room(out);
 	set_timer(out, result.next_us);
 }

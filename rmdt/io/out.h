@@ -64,7 +64,7 @@ struct rmdt_out {
 	struct rmdt_waiters room;	/* in order: the first takes what comes free, lest a large wish starve */
 	struct rmdt_waiters settled;	/* rmdt_out_wait */
 	uint64_t need_bytes;		/* what the first in `room` waits for */
-	bool room_wanted;		/* a call returned -EAGAIN: tell with OUT_ROOM */
+	uint64_t wanted_bytes;		/* what a call wanted that returned -EAGAIN: tell with OUT_ROOM; 0: nobody to tell */
 	bool crowded;			/* one found too many spans open: the next commit makes room for it */
 	bool finishing;			/* rmdt_out_finish was called */
 	bool reset;			/* rmdt_out_reset or _free */

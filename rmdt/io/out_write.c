@@ -90,7 +90,8 @@ static int fulfil(struct rmdt_out *out, const struct wish *wish, int timeout_ms,
 	pthread_mutex_lock(&out->lock);
 	rc = out->room.first ? -EAGAIN : attempt(out, wish);
 	if (is_room_error(rc) && timeout_ms == 0) {
-		out->room_wanted = true;
+		/* The policy must know of it until it can be told: no other call may come before. */
+		out->wanted_bytes = rc == -ENOBUFS ? RMDT_BLOCK_BYTES : wish->bytes;
 		if (rc == -ENOBUFS)
 			rmdt_out_look_again(out);
 		rc = -EAGAIN;

@@ -372,6 +372,56 @@ static void test_room_for_span(void **state)
 	kit_stop(&a);
 }
 
+/* A writer that never waits but comes back with OUT_ROOM gets it from the policy as one that waits does. */
+static void write_without_waiting(const char *slow)
+{
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .slow = slow, .buffer_bytes = 2 * MIB };
+	struct kit_node a = { 0 }, b = { 0 }, c = { .keep = true };
+	uint64_t left = 20 * MIB;
+	struct rmdt_out *out;
+
+	kit_start(&a);
+	kit_start(&b);
+	kit_start(&c);
+	out = kit_out(&a, &opt);
+	rmdt_out_join(out, kit_connect_up(&a, &b), 0);
+	rmdt_out_join(out, kit_connect_up(&a, &c), 0);
+	while (left) {
+		unsigned told = kit_count(&a, RMDT_EVENT_OUT_ROOM);
+		struct rmdt_span span;
+
+		if (rmdt_out_reserve(out, left < 262144 ? (size_t)left : 262144, &span, 0, NULL)) {
+			kit_await(&a, RMDT_EVENT_OUT_ROOM, told + 1);
+			continue;
+		}
+		kit_fill(&span);
+		assert_int_equal(rmdt_out_commit(out, &span, span.len), 0);
+		left -= span.len;
+	}
+	rmdt_out_finish(out);
+	kit_await(&b, RMDT_EVENT_IN_OPEN, 1);
+	kit_await_confirmed(&b, 1);
+	kit_await(&a, RMDT_EVENT_OUT_LOST, 1);
+	assert_int_equal(a.last[RMDT_EVENT_OUT_LOST].code, RMDT_CODE_BEHIND);
+	assert_int_equal(b.flow[0].bytes, 20 * MIB);
+	kit_stop(&a);
+	kit_stop(&b);
+	kit_stop(&c);
+}
+
+static void test_room_from_quorum(void **state)
+{
+	(void)state;
+	write_without_waiting("quorum:1");
+}
+
+/* The lag allowed is more than the buffer can hold. */
+static void test_room_from_drop(void **state)
+{
+	(void)state;
+	write_without_waiting("drop:100M");
+}
+
 /* ---- events ---- */
 
 /* The flow forgets members that nobody can ask for, but no event may name a flow that is gone. */
@@ -512,6 +562,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_room_given_back),
 		cmocka_unit_test(test_room_of_others),
 		cmocka_unit_test(test_room_for_span),
+		cmocka_unit_test(test_room_from_quorum),
+		cmocka_unit_test(test_room_from_drop),
 		cmocka_unit_test(test_event_of_forgotten),
 		cmocka_unit_test(test_port_race),
 		cmocka_unit_test(test_port_shared),
