@@ -45,6 +45,8 @@ struct rmdt_bbr {
 	uint64_t heard_bytes;		/* packets sent before so many were delivered witness nothing */
 	uint32_t lossy_rounds;		/* of the application's making, in a row with a queue and heavy loss */
 
+	uint64_t drain_rtt_us;		/* of the round of a drain that ended last; 0: none yet */
+
 	/* Probing. */
 	uint64_t state_start_us;
 	uint64_t state_start_round;

@@ -15,6 +15,8 @@
 #define PROBE_WAIT_US 2000000		/* cruising at least so long ... */
 #define PROBE_WAIT_SPREAD_US 1000000	/* ... and up to so much longer */
 #define FIRST_PROBE_WAIT_US 500000
+#define DRAIN_ROUNDS 3			/* before it is asked whether there is a queue at all */
+#define DRAIN_LESS 875			/* a round at half the rate makes the RTT as short as that, if there is */
 #define DOWN_ROUNDS 4			/* a queue that stays longer is not ours */
 #define UP_ROUNDS 2			/* without growth, and a probe is over */
 #define UP_GROWTH 1050
@@ -69,8 +71,10 @@ void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t no
 		bbr->full_bw = bbr->up_bw;
 		bbr->full_bw_rounds = 0;
 		break;
-	case RMDT_BBR_STARTUP:
 	case RMDT_BBR_DRAIN:
+		bbr->drain_rtt_us = 0;
+		break;
+	case RMDT_BBR_STARTUP:
 	case RMDT_BBR_PROBE_RTT:
 		break;
 	}
@@ -171,6 +175,31 @@ static void run_probe_rtt(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 	rmdt_bbr_enter(bbr, RMDT_BBR_CRUISE, ack->now_us);
 }
 
+/*
+ * Ends when the path is full and its queue empty. When a round at half the rate leaves the RTT as it was, there is
+ * no queue of ours: the path has become longer, and more must be in flight to fill it.
+ */
+static void run_drain(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	bool stays;
+
+	if (ack->in_flight_bytes <= rmdt_bbr_full_bytes(bbr)) {
+		rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
+		return;
+	}
+	if (!model->round_start || model->last_rtt_us == UINT64_MAX)
+		return;
+	stays = model->last_rtt_us >= rmdt_bbr_scale(bbr->drain_rtt_us, DRAIN_LESS);
+	bbr->drain_rtt_us = model->last_rtt_us;
+	if (rmdt_bbr_state_rounds(bbr) < DRAIN_ROUNDS || !stays)
+		return;
+	model->min_rtt_us = rmdt_bbr_larger(model->min_rtt_us, model->last_rtt_us);
+	model->min_rtt_seen_us = ack->now_us;
+	bbr->cruises = 0;	/* the rate was held down by it: ask soon */
+	rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
+}
+
 /* After the state is settled: are we sending less than the path carries? */
 static void set_calm(struct rmdt_bbr *bbr, uint64_t now_us)
 {
@@ -208,8 +237,8 @@ static void bbr_on_ack(struct rmdt_cc *cc, const struct rmdt_cc_ack *ack)
 		run_probe_rtt(bbr, ack);
 	else
 		run_probe_bw(bbr, ack);
-	if (bbr->state == RMDT_BBR_DRAIN && ack->in_flight_bytes <= rmdt_bbr_full_bytes(bbr))
-		rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
+	if (bbr->state == RMDT_BBR_DRAIN)
+		run_drain(bbr, ack);
 	if (wants_probe_rtt(bbr, ack))
 		start_probe_rtt(bbr, ack->now_us);
 	set_calm(bbr, ack->now_us);

@@ -85,6 +85,12 @@ begin 100
 lab_set s r rate=10M delay=60ms
 completes 14
 
+# Another way: the same rate, but so long that what filled the old one leaves it nearly empty.
+what="seven times as long"
+begin 40
+lab_set s r delay=140ms
+completes 9
+
 # The receiver gets another address while it receives.
 what="receiver moves"
 begin 40

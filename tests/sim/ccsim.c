@@ -70,7 +70,7 @@ struct sim {
 	struct event heap[HEAP_MAX];
 	size_t events;
 	uint64_t order, now_us, random;
-	uint64_t rate;
+	uint64_t rate, rtt_us;
 	int loss_ppm;
 	bool in_burst;
 	uint64_t lost_us;		/* last loss of a run */
@@ -195,7 +195,7 @@ static void cross_link(struct sim *sim, struct flow *flow, struct packet *packet
 	packet->ce = config->ecn_us != 0 && wait_us > (double)config->ecn_us;
 	wait_us += wire * 1e6 / (double)sim->rate;
 	sim->free_us = (double)sim->now_us + wait_us;
-	arrive_us = sim->now_us + (uint64_t)wait_us + config->rtt_us / 2;
+	arrive_us = sim->now_us + (uint64_t)wait_us + sim->rtt_us / 2;
 	arrive_us += wander_us(sim);
 	if (arrive_us < flow->last_arrive_us)
 		arrive_us = flow->last_arrive_us;
@@ -294,7 +294,7 @@ static void make_ack(struct sim *sim, int index)
 	if (!any || random_unit(sim) * 1e6 < sim->config->ack_loss_ppm)
 		return;
 	flow->arrived_pn = ack.to_pn = pn;
-	ack.at_us = sim->now_us + sim->config->rtt_us / 2;
+	ack.at_us = sim->now_us + sim->rtt_us / 2;
 	if (hold_us != 0)
 		ack.at_us = (ack.at_us / hold_us + 1) * hold_us;
 	push(sim, ack);
@@ -448,6 +448,8 @@ static void take_step(struct sim *sim)
 			continue;
 		if (step->rate != 0)
 			sim->rate = step->rate;
+		if (step->rtt_us != 0)
+			sim->rtt_us = step->rtt_us;
 		if (step->loss_ppm >= 0)
 			sim->loss_ppm = step->loss_ppm;
 	}
@@ -622,6 +624,7 @@ void ccsim_run(const struct ccsim_config *config, struct ccsim_result *result)
 	assert(sim != NULL);
 	sim->config = config;
 	sim->rate = config->rate;
+	sim->rtt_us = config->rtt_us;
 	sim->loss_ppm = config->loss_ppm;
 	sim->random = config->seed * UINT64_C(0x9E3779B97F4A7C15) + 88172645463325252;
 	sim->queue_ms = calloc(QUEUE_SAMPLES_MAX, sizeof(*sim->queue_ms));

@@ -35,6 +35,7 @@ struct ccsim_step {
 	uint64_t at_us;			/* 0: no step */
 	uint64_t rate;			/* bytes/s from then on; 0: unchanged */
 	int loss_ppm;			/* from then on; negative: unchanged */
+	uint64_t rtt_us;		/* from then on; 0: unchanged */
 };
 
 struct ccsim_config {
