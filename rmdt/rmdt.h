@@ -19,6 +19,7 @@
  *
  * Handlers: when an engine is given a handler, it runs on an I/O thread. It may call every function of this header
  * with timeout_ms 0 and none that waits; it must return soon.
+ * With threads > 1 it may run on several of them at once, for different peers and also for one out-flow.
  */
 #ifndef RMDT_RMDT_H
 #define RMDT_RMDT_H
@@ -192,7 +193,7 @@ int rmdt_engine_new(const struct rmdt_engine_options *opt, struct rmdt_engine **
 void rmdt_engine_free(struct rmdt_engine *engine);
 uint16_t rmdt_engine_port(const struct rmdt_engine *engine);
 void rmdt_engine_key(const struct rmdt_engine *engine, uint8_t key[RMDT_KEY_BYTES]);
-/* Read identity, authorized_keys, known_hosts again; live peers stay. */
+/* Read authorized_keys and known_hosts again; live peers and the own identity stay. */
 int rmdt_engine_reload(struct rmdt_engine *engine, char *err);
 
 struct rmdt_engine_stats {

@@ -128,7 +128,7 @@ static void end_turn(struct rmdt_conn *c, struct rmdt_outflow *of)
 		c->active[of->priority] = of->next_active;
 }
 
-static bool paced(struct rmdt_conn *c, uint64_t now_us)
+bool rmdt_conn_is_paced(struct rmdt_conn *c, uint64_t now_us)
 {
 	uint64_t want = rmdt_pacer_train_bytes(&c->pacer);
 
@@ -173,7 +173,7 @@ bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train
 			c->limited_by = RMDT_BY_CWND;
 			break;
 		}
-		if (n == 0 && paced(c, now_us))
+		if (n == 0 && rmdt_conn_is_paced(c, now_us))
 			break;
 		/* A datagram larger than the first would break the train; it begins the next. */
 		if (n > 0 && RMDT_DATA_HEADER_BYTES + pick.chunk.len > train->segment - (c->cipher_none ? 0 : RMDT_TAG_BYTES))

@@ -248,6 +248,8 @@ void rmdt_conn_skip_some(struct rmdt_conn *c);
 int rmdt_conn_enter(struct rmdt_conn *c, uint64_t now_us, struct rmdt_sent *sent);
 
 /* conn_data.c */
+/* The pacer has not earned the next train: wait until send_wait_us, which is set. */
+bool rmdt_conn_is_paced(struct rmdt_conn *c, uint64_t now_us);
 bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train);
 /* The oldest unacknowledged chunk once more, beyond cwnd and pacing. */
 bool rmdt_conn_send_oldest(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train);

@@ -166,8 +166,13 @@ static void drop_large_messages(struct rmdt_conn *c)
 
 static bool wants_ctrl(const struct rmdt_conn *c, uint64_t now_us)
 {
-	return rmdt_acks_due_us(&c->acks) <= now_us || c->hard_due > 0 || c->due != 0 ||
-	       now_us >= c->state_due_us || (rmdt_messages_front(c->tx_messages) && rmdt_conn_may_fly(c));
+	return rmdt_acks_due_us(&c->acks) <= now_us || c->hard_due > 0 || c->due != 0 || now_us >= c->state_due_us;
+}
+
+/* Messages keep to window and rate as flows do. */
+static bool may_say_messages(struct rmdt_conn *c, uint64_t now_us)
+{
+	return rmdt_messages_front(c->tx_messages) && rmdt_conn_may_fly(c) && !rmdt_conn_is_paced(c, now_us);
 }
 
 /* Positions that nothing else would carry, or that may have been lost on the way, are said until heard. */
@@ -195,9 +200,9 @@ static bool send_ctrl(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *t
 	bool messages;
 
 	drop_large_messages(c);
-	if (!wants_ctrl(c, now_us))
+	messages = may_say_messages(c, now_us);
+	if (!messages && !wants_ctrl(c, now_us))
 		return false;
-	messages = rmdt_messages_front(c->tx_messages) && rmdt_conn_may_fly(c);
 	rmdt_speech_init(&s, c, now_us, train, messages ? rmdt_pmtu_current(&c->pmtu) : CTRL_BYTES);
 	if (now_us >= c->state_due_us)
 		harden_states(c);

@@ -120,7 +120,8 @@ static unsigned judge_offer(struct rmdt_link *link, const struct rmdt_inflow *fl
 	reason[0] = '\0';
 	if (!link->peer || link->peer->link != link || link->peer->leaving || rmdt_engine_is_closing(e))
 		return RMDT_CODE_CLOSED;
-	if (link->kind == RMDT_LINK_INBOUND && bit && !(link->may & bit)) {
+	/* A key with only= may do what it lists and nothing that we do not know a word for. */
+	if (link->kind == RMDT_LINK_INBOUND && (bit ? !(link->may & bit) : link->may != RMDT_MAY_ALL)) {
 		snprintf(reason, RMDT_REASON_BYTES, "the key is authorised, but not for this purpose");
 		return RMDT_CODE_UNAUTHORISED;
 	}

@@ -369,6 +369,11 @@ static int on_refusal(struct rmdt_outbox *out, const struct batch *b, int error,
 	case ENOMEM:
 		advance(out, b, 1);
 		return 0;
+	case EPERM:			/* a firewall being loaded, a route being changed: will pass */
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		skip_train(out, -error);
+		return 0;
 	default:
 		if (b->piece[0].gso)
 			*split = true;

@@ -197,6 +197,28 @@ static void test_messages(void **state)
 	end();
 }
 
+/* 100 kB at 100 kB/s: a burst at once, then the rate. */
+static void test_messages_are_paced(void **state)
+{
+	struct pair_options o = { .common = { .cc = "fixed", .fixed_rate = 100000 } };
+	uint8_t data[1000] = { 0 };
+	unsigned early = 0, late = 0;
+
+	(void)state;
+	begin(&o);
+	for (int k = 0; k < 100; k++)
+		assert_int_equal(rmdt_conn_message_send(p.i.conn, data, sizeof(data)), 0);
+	pair_run(&p, s / 2);
+	while (rmdt_conn_message_take(p.r.conn, data, sizeof(data)) >= 0)
+		early++;
+	pair_run(&p, s);
+	while (rmdt_conn_message_take(p.r.conn, data, sizeof(data)) >= 0)
+		late++;
+	assert_in_range(early, 30, 60);
+	assert_int_equal(early + late, 100);
+	end();
+}
+
 static void test_messages_are_bounded(void **state)
 {
 	unsigned sent = 0, taken = 0;
@@ -451,7 +473,8 @@ int main(void)
 		cmocka_unit_test(test_finish_is_lost),
 		cmocka_unit_test(test_closed_in_the_handshake),
 		cmocka_unit_test(test_rekey_under_load), cmocka_unit_test(test_cipher_none),
-		cmocka_unit_test(test_messages), cmocka_unit_test(test_messages_are_bounded),
+		cmocka_unit_test(test_messages), cmocka_unit_test(test_messages_are_paced),
+		cmocka_unit_test(test_messages_are_bounded),
 		cmocka_unit_test(test_a_message_that_does_not_fit_any_more),
 		cmocka_unit_test(test_keepalive_and_death),
 		cmocka_unit_test(test_a_pause_is_forgiven),
