@@ -93,7 +93,7 @@ const struct rmdt_setting *rmdt_settings(size_t *n);	/* static table of all keys
 
 int rmdt_config_new(struct rmdt_config **cfg);
 void rmdt_config_free(struct rmdt_config *cfg);
-/* Reads both ini files (absent ones are skipped) and the environment. -EINVAL with err naming file, section, key, value. */
+/* Reads both ini files (absent ones are skipped) and the environment. -EINVAL: err names file, section, key, value. */
 int rmdt_config_load_defaults(struct rmdt_config *cfg, char *err);
 int rmdt_config_load_file(struct rmdt_config *cfg, const char *path, char *err);
 /* origin: where the value came from, for rmdt_config_get, e.g. "--mtu". -EINVAL, -ENOENT (no such key). */
@@ -187,8 +187,9 @@ struct rmdt_engine_options {
 /* -EADDRINUSE when the port is taken, -EINVAL, -EACCES (identity not readable) ...; err says more. */
 int rmdt_engine_new(const struct rmdt_engine_options *opt, struct rmdt_engine **engine, char *err);
 /*
- * Tells every peer goodbye, ends the threads, frees what the application has not freed. Handles become invalid. Waits until
- * a handler has returned and calls it no more; accept, admit and log may be called until this returns. Not from a callback.
+ * Tells every peer goodbye, ends the threads, frees what the application has not freed. Handles become invalid.
+ * Waits until a handler has returned and calls it no more; accept, admit and log may be called until this returns.
+ * Not from a callback.
  */
 void rmdt_engine_free(struct rmdt_engine *engine);
 uint16_t rmdt_engine_port(const struct rmdt_engine *engine);
@@ -257,7 +258,8 @@ int rmdt_connect(struct rmdt_engine *engine, const struct rmdt_connect_options *
 /* Closes towards the far end (code, reason travel); PEER_DOWN follows. */
 void rmdt_peer_close(struct rmdt_peer *peer, unsigned code, const char *reason);
 void rmdt_peer_free(struct rmdt_peer *peer);	/* gives the handle back; closes it first if it is up */
-struct rmdt_peer *rmdt_peer_ref(struct rmdt_peer *peer); /* another handle on the same peer (events and offers lend theirs) */
+/* Another handle on the same peer; events and offers only lend theirs. */
+struct rmdt_peer *rmdt_peer_ref(struct rmdt_peer *peer);
 void *rmdt_peer_user(const struct rmdt_peer *peer);
 void rmdt_peer_set_user(struct rmdt_peer *peer, void *user);
 
@@ -404,7 +406,7 @@ int rmdt_in_consume(struct rmdt_in *in, size_t len);
 ssize_t rmdt_in_read(struct rmdt_in *in, void *buf, size_t len, int timeout_ms, struct rmdt_cancel *cancel);
 /* Sets mark `kind` (0 .. RMDT_MARKS-1) to off (never goes back); the sender gets RMDT_EVENT_OUT_MARK. */
 int rmdt_in_mark(struct rmdt_in *in, unsigned kind, uint64_t off);
-/* The application has taken everything and its output is safe: the sender's member becomes CONFIRMED. -EAGAIN: not ended. */
+/* All is taken and the output is safe: the sender's member becomes CONFIRMED. -EAGAIN: not ended. */
 int rmdt_in_confirm(struct rmdt_in *in);
 /* No more bytes are wanted: the sender's member becomes LOST with this code and reason. */
 int rmdt_in_stop(struct rmdt_in *in, unsigned code, const char *reason);

@@ -509,8 +509,3 @@ void rmdt_thread_fini(struct rmdt_thread *t)
 	rmdt_table_fini(&t->by_cid);
 	rmdt_table_fini(&t->by_init);
 }
-
-bool rmdt_thread_is_self(const struct rmdt_thread *t)
-{
-	return pthread_equal(pthread_self(), t->id);
-}

@@ -83,7 +83,4 @@ struct rmdt_handshake_packet;
 /* One small packet at once, beside the outbox. When the socket is full it is lost; whoever wants it asks again. */
 void rmdt_thread_send_small(struct rmdt_thread *t, const struct rmdt_handshake_packet *p, const struct rmdt_addr *to);
 
-/* True on the thread itself. */
-bool rmdt_thread_is_self(const struct rmdt_thread *t);
-
 #endif
