@@ -92,7 +92,7 @@ static int enter_inflow(struct rmdt_conn *c, uint32_t id, uint64_t start_off, st
 	in->id = id;
 	in->state = RMDT_INFLOW_OFFERED;
 	in->start_off = in->high_off = in->counted_off = start_off;
-	in->said_received_off = in->said_consumed_off = start_off;
+	in->said_consumed_off = start_off;
 	in->final_off = UINT64_MAX;
 	in->next_all = c->all_ins;
 	if (c->all_ins)

@@ -107,7 +107,6 @@ struct rmdt_conn {
 		struct rmdt_addr addr;	/* len 0: none */
 		uint64_t nonce, next_us;
 		unsigned tries;
-		uint64_t bytes_in, bytes_out;
 		bool due;
 	} candidate;
 	struct {			/* a CHALLENGE to be answered to where it came from */
@@ -232,8 +231,7 @@ bool rmdt_conn_in_final(struct rmdt_conn *c, struct rmdt_inflow *in, uint64_t of
 /* conn_path.c: the candidate has answered and becomes the path. */
 void rmdt_conn_move(struct rmdt_conn *c, uint64_t now_us);
 /* An authentic packet came from another address. */
-void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_addr *from, bool newest,
-				size_t bytes);
+void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_addr *from, bool newest);
 
 /* conn_message.c. push: -ENOBUFS full, -ENOMEM. pop frees the front. */
 int rmdt_messages_push(struct message_queue **q, const void *data, size_t len);

@@ -8,21 +8,17 @@
 #define CANDIDATE_TRIES 6
 #define CANDIDATE_RARE_US UINT64_C(1000000)
 
-void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_addr *from, bool newest,
-				size_t bytes)
+void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_addr *from, bool newest)
 {
 	uint64_t wait_us;
 
-	if (rmdt_addr_equal(from, &c->candidate.addr)) {
-		c->candidate.bytes_in += bytes;
-	} else {
+	if (!rmdt_addr_equal(from, &c->candidate.addr)) {
 		/* Only the newest packet moves a path: a late or replayed one came by the old way. */
 		if (!newest)
 			return;
 		memset(&c->candidate, 0, sizeof(c->candidate));
 		c->candidate.addr = *from;
 		c->candidate.nonce = rmdt_rng_u64(&c->rng);
-		c->candidate.bytes_in = bytes;
 	}
 	if (now_us < c->candidate.next_us)
 		return;

@@ -27,7 +27,7 @@ static void packet_is_good(struct rmdt_conn *c, uint64_t now_us, const struct rm
 		c->hs = NULL;
 	}
 	if (!rmdt_addr_equal(from, &c->remote))
-		rmdt_conn_on_other_address(c, now_us, from, newest, pkt->bytes);
+		rmdt_conn_on_other_address(c, now_us, from, newest);
 	c->pending |= pkt->ack_eliciting;
 }
 

@@ -112,9 +112,7 @@ static bool say_state(struct rmdt_speech *s, struct rmdt_inflow *in, bool reliab
 		return false;
 	}
 	s->wanted_pings += reliable;
-	in->said_received_off = received;
 	in->said_consumed_off = consumed;
-	in->said_limit_off = limit;
 	rmdt_credit_announced(&in->credit, limit);
 	rmdt_conn_clear_in(s->c, in, DUE_ANY_STATE);
 	if (!reliable)

@@ -45,7 +45,7 @@ struct rmdt_inflow {
 	bool end_heard;			/* the far end has DONE or STOP */
 	bool reset_seen;		/* and it has said how far it got: the credit is settled */
 	bool freed;
-	uint64_t said_received_off, said_consumed_off, said_limit_off;
+	uint64_t said_consumed_off;
 	struct rmdt_inflow *next_due, *prev_due, *next_event, *next_all, *prev_all;
 };
 
