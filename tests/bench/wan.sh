@@ -1,80 +1,59 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# pipeclone against TCP BBR (socat, large buffers) over the same path of the lab, in turns: seconds
-# until the receiver has all, medians. Fails when pipeclone is slower at 1 % of loss.
+# One receiver behind a long path of the lab, to the last byte: every RTT with every loss, pipeclone on a path it has never
+# seen and on one it remembers, beside TCP BBR in turns; and, at 100 ms, the other peers.
 #
-#     RUNS=5 BYTES=200000000 LOSSES="0 0.1 1 5" RATE=500M DELAY=50ms QUEUE=100ms tests/bench/wan.sh
-set -u
-# shellcheck source=tests/lab/pipe_lab.sh
-source "$(dirname "$0")/../lab/pipe_lab.sh"
+#     RTTS="10 100 300" LOSSES="0 0.1 1 5 10" QUEUE=100 RATE=500 BYTES=200000000 RUNS=5 LIMIT=20 tests/bench/wan.sh
+#     OTHERS="socat-cubic udt ..." OTHER_RUNS=1; PEERS="pipeclone socat-bbr"; EXTRA=0: without the cells outside the grid
+set -uo pipefail
+# shellcheck source=tests/bench/bench.sh
+source "$(dirname "$0")/bench.sh"
 requires_tun
-requires socat
 
-RUNS=${RUNS:-5} BYTES=${BYTES:-200000000} LOSSES=${LOSSES:-0 0.1 1 5}
-RATE=${RATE:-500M} DELAY=${DELAY:-50ms} QUEUE=${QUEUE:-100ms}
+RTTS=${RTTS-10 100 300} LOSSES=${LOSSES-0 0.1 1 5 10} QUEUE=${QUEUE:-100} RATE=${RATE:-500} BYTES=${BYTES:-200000000}
+PEERS=${PEERS-pipeclone pipeclone-known socat-bbr}
+OTHERS=${OTHERS-socat-cubic udt srt kcptun ngtcp2 uftp udpcast} OTHER_RUNS=${OTHER_RUNS:-1}
 
+bench_open wan
 lab_start s r
 lab_tcp_bbr s
 lab_tcp_bbr r
-make_data "$TMP/data" "$BYTES"
-RECEIVE_TO=/dev/null
+bench_lab_host s r
+bench_data "$BYTES"
 
-seconds() {
-	awk -v us=$(($(now_us) - began)) 'BEGIN { printf "%.2f\n", us / 1e6 }'
-}
-
-by_pipeclone() {
-	receive_on r r "$@"
-	began=$(now_us)
-	send_from s -q "${AT[r]}" "$@" <"$TMP/data"
-	wait_exit "${PID[r]}" 120 || fail "$(cat "$TMP/r.err" "$TMP/sender.err")"
-	taken=$(seconds)
-	ends sender 0
-}
-
-tcp_listens() {
-	lab_exec r grep -q ':1388 0*:0000 0A' /proc/net/tcp
-}
-
-by_tcp() {
-	local receiver
-	lab_bg r socat -u -b 262144 TCP4-LISTEN:5000,reuseaddr OPEN:/dev/null
-	receiver=$BG_PID
-	wait_for tcp_listens
-	began=$(now_us)
-	lab_bg s socat -u -b 262144 "OPEN:$TMP/data" "TCP4:$(lab_ip r):5000"
-	wait_exit "$receiver" 300 || fail "socat: exit $?"
-	taken=$(seconds)
-	wait_exit "$BG_PID" 300 || fail "socat: exit $?"
-}
-
-median() {
-	printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
-}
-
-echo "$BYTES bytes, $RATE, $DELAY each way, queue $QUEUE, median of $RUNS runs; seconds"
-printf '%6s  %9s  %9s  %6s   %s\n' loss pipeclone "TCP BBR" ratio "all runs"
-slower=
-for loss in $LOSSES; do
-	lab_link s r perfect "rate=$RATE" "delay=$DELAY" "queue=$QUEUE"
+# cell RTT LOSS QUEUE RUN PEER...: each peer once, and once more when the lab could not keep up
+cell() {
+	local rtt=$1 loss=$2 queue=$3 run=$4 peer
+	shift 4
+	lab_link s r perfect "rate=${RATE}M" "delay=$((rtt * 500))us" "queue=${queue}ms"
 	lab_path 's>r' "loss=$loss%"
-	ours=() theirs=()
-	for ((run = 0; run < RUNS; run++)); do
-		by_pipeclone
-		ours+=("$taken")
-		by_tcp
-		theirs+=("$taken")
+	for peer; do
+		[[ " ${BENCH_PEERS[*]} " == *" $peer "* ]] || continue
+		once "$peer" "$rtt" || once "$peer" "$rtt" || MORE+=(overloaded=1)
+		bench_result "$peer" run="$run" rate_mbit="$RATE" rtt_ms="$rtt" loss_pct="$loss" queue_ms="$queue"
 	done
-	a=$(median "${ours[@]}")
-	b=$(median "${theirs[@]}")
-	ratio=$(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.2f", a / b }')
-	printf '%5s%%  %9s  %9s  %6s   %s / %s\n' "$loss" "$a" "$b" "$ratio" \
-		"${ours[*]}" "${theirs[*]}"
-	[[ $loss != 1 ]] || between "$a" 0 "$b" || slower=1
+}
+
+# False: the lab was too slow.
+once() {
+	bench_lab_mark
+	LIMIT=${LIMIT:-20} bench_run "$1" "$BYTES" s r
+	! bench_lab_overload || return
+	MORE+=(feedback_bytes="$(bench_lab_since 'r>s' out_bytes)" wire_bytes="$(bench_lab_since 's>r' in_bytes)")
+}
+
+bench_peer $PEERS $OTHERS
+for rtt in $RTTS; do
+	for loss in $LOSSES; do
+		for ((run = 1; run <= RUNS; run++)); do
+			cell "$rtt" "$loss" "$QUEUE" "$run" $PEERS
+			((rtt == 100 && run <= OTHER_RUNS)) && cell "$rtt" "$loss" "$QUEUE" "$run" $OTHERS
+		done
+	done
 done
-if lab_overloaded; then
-	echo "The lab was overloaded: these figures mean nothing."
-elif [[ -n $slower ]]; then
-	fail "slower than TCP BBR at 1 % of loss"
-fi
+[[ ${EXTRA:-1} == 1 ]] || exit 0
+for ((run = 1; run <= RUNS; run++)); do
+	cell 100 1 10 "$run" $PEERS
+	LIMIT=${LIMIT:-40} cell 1000 5 "$QUEUE" "$run" $PEERS
+done
 exit 0

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The rate over time of one long transfer at 100 ms and 1 % of loss: what a user sees. One run for each; the line of each has
+# `series`, the bytes that the receiver has had after each step of `step_ms`.
+#
+#     SECONDS_LONG=12 RTT=100 LOSS=1 PEERS="pipeclone socat-bbr socat-cubic" tests/bench/overtime.sh
+set -uo pipefail
+# shellcheck source=tests/bench/bench.sh
+source "$(dirname "$0")/bench.sh"
+requires_tun
+
+RATE=${RATE:-500} RTT=${RTT:-100} LOSS=${LOSS:-1} QUEUE=${QUEUE:-100} SECONDS_LONG=${SECONDS_LONG:-12}
+PEERS=${PEERS-pipeclone socat-bbr socat-cubic}
+SAMPLE_MS=100
+BYTES=$((RATE * 125000 * SECONDS_LONG))
+
+bench_open overtime
+lab_start s r
+lab_tcp_bbr s
+lab_tcp_bbr r
+bench_lab_host s r
+bench_data "$BYTES"
+bench_peer $PEERS
+lab_link s r perfect "rate=${RATE}M" "delay=$((RTT * 500))us" "queue=${QUEUE}ms"
+lab_path 's>r' "loss=$LOSS%"
+for peer in "${BENCH_PEERS[@]}"; do
+	bench_samples "$TMP/samples"
+	bench_lab_mark
+	LIMIT=$SECONDS_LONG bench_run "$peer" "$BYTES" s r
+	! bench_lab_overload || MORE+=(overloaded=1)
+	MORE+=(step_ms="$SAMPLE_MS" "series:=[$(awk '{ printf "%s%d", (NR > 1 ? "," : ""), $3 }' "$TMP/samples")]")
+	bench_result "$peer" run=1 rate_mbit="$RATE" rtt_ms="$RTT" loss_pct="$LOSS" queue_ms="$QUEUE"
+done
+exit 0
