@@ -335,7 +335,7 @@ bench_run() {
 	local peer=$1 bytes=$2 from=$3 hosts=("${@:4}") name=${1%%[-:]*} host began watch most=0 good=0
 	bench_commands=()
 	RECV=() TOOK=() GOT=() HELPERS=() MORE=() SEND='' WHY='' STOPPED=0 CPU_SEND='' CPU_RECV=''
-	bench_to=("${hosts[@]}") bench_all_bytes=$bytes
+	bench_to=("${hosts[@]}")
 	if ! "${name}_receive" "$peer" "$bytes" "$from" "${hosts[@]}"; then
 		bench_stop
 		WHY=${WHY:-"cannot start"}

@@ -3,6 +3,7 @@
 # One receiver over loopback, file to /dev/null, in turns, so that a machine whose speed drifts drifts for all.
 #
 #     BYTES=2000000000 SLOW_BYTES=500000000 RUNS=5 PEERS="pipeclone socat-cubic" SLOW="udt" tests/bench/loopback.sh
+# shellcheck disable=SC2034,SC2086
 set -uo pipefail
 # shellcheck source=tests/bench/bench.sh
 source "$(dirname "$0")/bench.sh"

@@ -4,6 +4,7 @@
 # `series`, the bytes that the receiver has had after each step of `step_ms`.
 #
 #     SECONDS_LONG=12 RTT=100 LOSS=1 PEERS="pipeclone socat-bbr socat-cubic" tests/bench/overtime.sh
+# shellcheck disable=SC2034,SC2086
 set -uo pipefail
 # shellcheck source=tests/bench/bench.sh
 source "$(dirname "$0")/bench.sh"

@@ -5,6 +5,7 @@
 #
 #     RTTS="10 100 300" LOSSES="0 0.1 1 5 10" QUEUE=100 RATE=500 BYTES=200000000 RUNS=5 LIMIT=20 tests/bench/wan.sh
 #     OTHERS="socat-cubic udt ..." OTHER_RUNS=1; PEERS="pipeclone socat-bbr"; EXTRA=0: without the cells outside the grid
+# shellcheck disable=SC2034,SC2086 # peers read variables of ours; lists are words
 set -uo pipefail
 # shellcheck source=tests/bench/bench.sh
 source "$(dirname "$0")/bench.sh"
@@ -25,6 +26,7 @@ bench_data "$BYTES"
 cell() {
 	local rtt=$1 loss=$2 queue=$3 run=$4 peer
 	shift 4
+	PATH_LOSS=$loss
 	lab_link s r perfect "rate=${RATE}M" "delay=$((rtt * 500))us" "queue=${queue}ms"
 	lab_path 's>r' "loss=$loss%"
 	for peer; do
@@ -42,6 +44,8 @@ once() {
 	MORE+=(feedback_bytes="$(bench_lab_since 'r>s' out_bytes)" wire_bytes="$(bench_lab_since 's>r' in_bytes)")
 }
 
+# For those that must be told: what the link carries beside headers.
+UFTP_KBIT=$((RATE * 940)) UDPCAST_RATE=$((RATE * 94 / 100))m
 bench_peer $PEERS $OTHERS
 for rtt in $RTTS; do
 	for loss in $LOSSES; do
