@@ -32,6 +32,7 @@
 #   stopped=1                     ended by the limit: bytes and seconds are how far it came
 #   overloaded=1                  the lab could not keep up, also when tried again: not a result
 #   failed=REASON                 no result
+#   series=[[MS,BYTES],...]       what the receiver had, over time
 #   commands=[...]                what ran where; in one line for each peer is enough
 #   note=TEXT                     anything a reader must know
 # A scenario adds words of its own where it needs them.
@@ -41,7 +42,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lab/lab.sh"
 
 RUNS=${RUNS:-5}
 SOCKET_BYTES=67108864		# what an expert allows a socket on a fast long path
-POLL_S=${POLL_S:-0.01}
 
 declare -A bench_keeper=() bench_address=() bench_prefix=() RECV=() TOOK=() GOT=() HELPERS=()
 BENCH_PEERS=() MORE=() bench_commands=()
@@ -287,13 +287,26 @@ bench_so_far() {
 	return 0
 }
 
+# A look costs the machine something, so there are few: at the speed so far, half of what is missing comes before the next;
+# near the end the clock is right to one part in 500.
+bench_wait_for_half() {
+	local now=$1 got=$2 missing=$3 wait_us least
+	least=$((now / 500 + 1000))
+	wait_us=$((got > 0 ? missing * now / got / 2 : 10000))
+	((wait_us < 100000)) || wait_us=100000
+	[[ -z $bench_sample_file ]] || ((wait_us < 20000)) || wait_us=20000
+	((wait_us > least)) || wait_us=$least
+	printf -v wait_us '0.%06d' "$wait_us"
+	bench_pause "$wait_us"
+}
+
 # Until every receiver has all, has ended, or the time is over.
 bench_watch() {
-	local bytes=$1 began=$2 host left now next=0 all=("${@:3}") waiting
+	local bytes=$1 began=$2 host left now most next=0 all=("${@:3}") waiting
 	waiting=("${all[@]}")
 	while ((${#waiting[@]})); do
 		now=$((${EPOCHREALTIME/[.,]/} - began))
-		left=()
+		left=() most=0
 		for host in "${waiting[@]}"; do
 			bench_so_far "$host"
 			GOT[$host]=$bench_bytes
@@ -307,6 +320,7 @@ bench_watch() {
 				((bench_bytes >= bytes)) && GOT[$host]=$bytes || WHY="$host ended early"
 			else
 				left+=("$host")
+				((bench_bytes > most)) && most=$bench_bytes
 			fi
 		done
 		if [[ -n $bench_sample_file ]] && ((now >= next)); then
@@ -323,7 +337,7 @@ bench_watch() {
 			done
 			break
 		fi
-		((${#waiting[@]})) && bench_pause "$POLL_S"
+		((${#waiting[@]})) && bench_wait_for_half "$now" "$most" $((bytes - most))
 	done
 }
 
