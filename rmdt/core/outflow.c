@@ -38,6 +38,7 @@ int rmdt_outflow_new(struct rmdt_outflow **out, uint32_t id, struct rmdt_sendbuf
 	atomic_init(&of->consumed_off, start_off);
 	rmdt_ranges_init(&of->acked, 0);
 	rmdt_ranges_init(&of->lost, 0);
+	rmdt_ranges_init(&of->again, 0);
 	*out = of;
 	return 0;
 }
@@ -48,6 +49,7 @@ void rmdt_outflow_free(struct rmdt_outflow *of)
 		return;
 	rmdt_ranges_fini(&of->acked);
 	rmdt_ranges_fini(&of->lost);
+	rmdt_ranges_fini(&of->again);
 	free(of->open);
 	free(of);
 }
@@ -79,7 +81,7 @@ static bool next_repair(struct rmdt_outflow *of, size_t max, struct rmdt_chunk *
 {
 	struct rmdt_range r;
 
-	if (!rmdt_ranges_next(&of->lost, 0, &r))
+	if (!rmdt_ranges_next(&of->lost, 0, &r) && !rmdt_ranges_next(&of->again, 0, &r))
 		return false;
 	assert(r.start >= received(of) && r.end <= of->next_off);
 	if (r.end - r.start < max)
@@ -126,7 +128,7 @@ void rmdt_outflow_on_sent(struct rmdt_outflow *of, const struct rmdt_chunk *chun
 	atomic_fetch_add_explicit(&of->chunk_bytes, chunk->len, memory_order_relaxed);
 	if (chunk->repair) {
 		/* Cutting the front of the lowest range never splits one, so it cannot fail. */
-		rmdt_ranges_remove(&of->lost, chunk->off, end);
+		rmdt_ranges_remove(rmdt_ranges_contains(&of->lost, chunk->off) ? &of->lost : &of->again, chunk->off, end);
 		atomic_fetch_add_explicit(&of->repaired_bytes, chunk->len, memory_order_relaxed);
 	} else if (end > of->next_off) {
 		of->next_off = end;
@@ -141,6 +143,7 @@ static void advance(struct rmdt_outflow *of, uint64_t off)
 {
 	rmdt_ranges_clip(&of->acked, off);
 	rmdt_ranges_clip(&of->lost, off);
+	rmdt_ranges_clip(&of->again, off);
 	atomic_store_explicit(&of->received_off, off, memory_order_release);
 }
 
@@ -156,11 +159,13 @@ void rmdt_outflow_on_acked(struct rmdt_outflow *of, uint64_t off, uint32_t len)
 	if (rmdt_ranges_add(&of->acked, off, end) < 0)
 		return;
 	rmdt_ranges_remove(&of->lost, off, end);
+	rmdt_ranges_remove(&of->again, off, end);
 	if (off == low)
 		advance(of, rmdt_ranges_get(&of->acked, 0)->end);
 }
 
-void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len)
+/* Adds what of [off, off + len) the far end does not have. */
+static void add_missing(struct rmdt_outflow *of, struct rmdt_ranges *to, uint64_t off, uint32_t len)
 {
 	uint64_t end = off + len;
 
@@ -175,9 +180,24 @@ void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len)
 			return;
 		rmdt_ranges_next(&of->acked, start, &next);
 		stop = next.start < end ? next.start : end;
-		rmdt_ranges_add(&of->lost, start, stop);
+		rmdt_ranges_add(to, start, stop);
 		off = stop;
 	}
+}
+
+void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len)
+{
+	add_missing(of, &of->lost, off, len);
+}
+
+/*
+ * A byte that is lost k times holds everything behind it for k round trips, and on a fast path with p of loss there always
+ * is one that was lost three times. To send the few that were lost twice once more costs p^2 of the data and takes a
+ * round trip from the longest wait.
+ */
+void rmdt_outflow_insist(struct rmdt_outflow *of, uint64_t off, uint32_t len)
+{
+	add_missing(of, &of->again, off, len);
 }
 
 int rmdt_outflow_on_state(struct rmdt_outflow *of, uint64_t received_off, uint64_t consumed_off, uint64_t limit_off)

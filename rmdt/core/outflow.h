@@ -39,6 +39,7 @@ struct rmdt_outflow {
 	uint64_t final_off;		/* as sent with FIN; UINT64_MAX before */
 	struct rmdt_ranges acked;	/* above received_off */
 	struct rmdt_ranges lost;	/* to be sent again */
+	struct rmdt_ranges again;	/* and then once more: what was lost twice */
 	struct rmdt_pacer pacer;	/* of the flow's own rate; used if has_rate */
 	bool has_rate;
 
@@ -82,6 +83,8 @@ bool rmdt_outflow_next(struct rmdt_outflow *of, size_t max, uint64_t credit, str
 void rmdt_outflow_on_sent(struct rmdt_outflow *of, const struct rmdt_chunk *chunk);
 void rmdt_outflow_on_acked(struct rmdt_outflow *of, uint64_t off, uint32_t len);
 void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len);
+/* What was lost was a repair: the next one goes out twice. Call it after on_lost. */
+void rmdt_outflow_insist(struct rmdt_outflow *of, uint64_t off, uint32_t len);
 /*
  * The far end's positions. true: one advanced. Impossible positions (beyond what was sent, going back is ignored)
  * give -EPROTO.
