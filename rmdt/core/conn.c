@@ -71,6 +71,7 @@ int rmdt_conn_new(const struct rmdt_conn_config *cfg, uint64_t now_us, struct rm
 	rmdt_rtt_init(&c->rtt, 0);
 	rmdt_loss_init(&c->loss, &c->rtt, CONN_MAX_SENT, RMDT_ACKS_MAX_DELAY_US);
 	rmdt_rate_init(&c->rate);
+	rmdt_ecn_init(&c->ecn);
 	rmdt_idmap_init(&c->outs);
 	rmdt_idmap_init(&c->ins);
 	rmdt_ranges_init(&c->opened, CONN_MAX_OPENED_RANGES);

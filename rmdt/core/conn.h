@@ -74,6 +74,7 @@ struct rmdt_train {
 	size_t segment;			/* size of each datagram */
 	struct rmdt_addr to;
 	bool probe;			/* an MTU probe: EMSGSIZE is expected, see rmdt_conn_too_big */
+	bool ect;			/* to be sent as ECN-capable, ECT(0); all others as not capable */
 };
 /* Fills one train; false: nothing to send now. The owner calls until false or its batch is full. */
 bool rmdt_conn_send(struct rmdt_conn *conn, uint64_t now_us, struct rmdt_train *train);
@@ -173,6 +174,7 @@ struct rmdt_conn_counters {
 	uint64_t chunk_bytes_sent, chunk_bytes_repaired, feedback_bytes_sent;
 	uint64_t dropped_malformed, dropped_forged, dropped_replayed, dropped_credit, dropped_unknown_flow;
 	uint64_t messages_dropped, rekeys, moves, mtu_black_holes;
+	uint64_t packets_marked;	/* with CE, of which the far end told and that were heeded */
 };
 const struct rmdt_conn_counters *rmdt_conn_counters(const struct rmdt_conn *conn);
 const struct rmdt_addr *rmdt_conn_remote(const struct rmdt_conn *conn);

@@ -28,7 +28,8 @@ static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow
 		       struct rmdt_train *train)
 {
 	struct rmdt_sent sent = {
-		.kind = RMDT_SENT_DATA | RMDT_SENT_ELICITING | RMDT_SENT_INFLIGHT | (chunk->fin ? RMDT_SENT_FIN : 0),
+		.kind = RMDT_SENT_DATA | RMDT_SENT_ELICITING | RMDT_SENT_INFLIGHT | (chunk->fin ? RMDT_SENT_FIN : 0) |
+			(train->ect ? RMDT_SENT_ECT : 0) | (chunk->repair ? RMDT_SENT_REPAIR : 0),
 		.off = chunk->off, .flow = of->id, .len = chunk->len,
 	};
 	uint64_t pn = rmdt_loss_next_pn(&c->loss);
@@ -45,6 +46,8 @@ static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow
 		c->tx_used += chunk->off + chunk->len - of->next_off;
 	else
 		c->counters.chunk_bytes_repaired += chunk->len;
+	if (train->ect)
+		rmdt_ecn_on_sent(&c->ecn);
 	rmdt_outflow_on_sent(of, chunk);
 	c->counters.chunk_bytes_sent += chunk->len;
 	of->deficit_bytes -= (int64_t)len;
@@ -157,9 +160,14 @@ bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train
 {
 	size_t mtu = rmdt_pmtu_current(&c->pmtu), most = rmdt_pacer_train_bytes(&c->pacer);
 	size_t max = mtu - RMDT_DATA_HEADER_BYTES - (c->cipher_none ? 0 : RMDT_TAG_BYTES);
+	unsigned segments = CONN_GSO_SEGMENTS;
 
+	/* E1: datagrams of one train are marked alike, so a test ends a train. */
+	train->ect = rmdt_ecn_wants(&c->ecn) > 0;
+	if (train->ect)
+		segments = (unsigned)rmdt_conn_least(segments, rmdt_ecn_wants(&c->ecn));
 	rmdt_conn_skip_some(c);
-	for (unsigned n = 0; n < CONN_GSO_SEGMENTS && train->len + mtu <= train->cap; n++) {
+	for (unsigned n = 0; n < segments && train->len + mtu <= train->cap; n++) {
 		struct pick pick = { .wait_us = UINT64_MAX };
 
 		if (n > 0 && train->len + mtu > most)

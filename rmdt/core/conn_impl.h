@@ -6,6 +6,7 @@
 #include "core/acks.h"
 #include "core/cc.h"
 #include "core/conn.h"
+#include "core/ecn.h"
 #include "core/handshake.h"
 #include "core/idmap.h"
 #include "core/keys.h"
@@ -18,8 +19,11 @@
 #include "core/wire.h"
 
 #define CONN_PRIORITIES		3
-/* Most packets in flight: 10 Gbit/s over 1 s in packets of 1200 bytes. Memory is taken as it is needed. */
-#define CONN_MAX_SENT		(1u << 20)
+/*
+ * Most packets in the books, those in flight and the lost ones that are remembered for two round trips: 10 Gbit/s over
+ * 0.6 s in packets of 1200 bytes. Memory is taken as it is needed.
+ */
+#define CONN_MAX_SENT		(1u << 21)
 #define CONN_SENT_RESERVE	4096	/* of these, for packets other than DATA and messages */
 /* Nothing in flight for so long: the books give their memory back. */
 #define CONN_IDLE_US		UINT64_C(5000000)
@@ -125,7 +129,7 @@ struct rmdt_conn {
 	struct rmdt_pmtu pmtu;
 	struct rmdt_ack *ack;		/* parsed ACK frame; allocated when up */
 	uint32_t mtu;			/* what cc and pacer were told */
-	uint64_t ce_seen;
+	struct rmdt_ecn_path ecn;
 	bool probe_wait;		/* an MTU probe could not go at the last drain */
 	bool wants_mtu;			/* has sent or will send something large */
 	unsigned pto_count, probes;	/* probes: packets that may go beyond cwnd now */

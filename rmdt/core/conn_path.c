@@ -49,6 +49,7 @@ void rmdt_conn_move(struct rmdt_conn *c, uint64_t now_us)
 		return;
 	rmdt_rtt_init(&c->rtt, c->rtt.srtt_us);
 	rmdt_cc_on_silence(c->cc, now_us);
+	rmdt_ecn_new_path(&c->ecn, rmdt_loss_next_pn(&c->loss));
 	if (!c->cfg.mtu_fixed)
 		rmdt_pmtu_init(&c->pmtu, RMDT_PMTU_BASE, c->pmtu.max);
 	rmdt_conn_update_mtu(c, now_us);

@@ -24,7 +24,7 @@
 #define SO_ATTACH_REUSEPORT_CBPF 51
 #endif
 
-/* Every datagram says that we understand marks of congestion. */
+/* Says that we understand marks of congestion. */
 #define ECT_0 2
 
 /* ---- opening ---- */
@@ -46,11 +46,9 @@ static void set_path_options(int fd, int family)
 {
 	(void)set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 	(void)set(fd, IPPROTO_IP, IP_RECVTOS, 1);
-	(void)set(fd, IPPROTO_IP, IP_TOS, ECT_0);
 	if (family == AF_INET6) {
 		(void)set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 		(void)set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
-		(void)set(fd, IPPROTO_IPV6, IPV6_TCLASS, ECT_0);
 	}
 }
 
@@ -282,17 +280,34 @@ struct batch {
 	size_t n;
 };
 
+/* Appends one control message; there is room for all that a datagram may need. */
+static void add_control(struct msghdr *h, union control *control, int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(control->bytes + h->msg_controllen);
+
+	memset(c, 0, CMSG_SPACE(len));
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), data, len);
+	h->msg_control = control;
+	h->msg_controllen += CMSG_SPACE(len);
+}
+
 static void add_segment_size(struct msghdr *h, union control *control, uint16_t segment)
 {
-	struct cmsghdr *c;
+	add_control(h, control, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+}
 
-	h->msg_control = control;
-	h->msg_controllen = CMSG_SPACE(sizeof(segment));
-	c = CMSG_FIRSTHDR(h);
-	c->cmsg_level = IPPROTO_UDP;
-	c->cmsg_type = UDP_SEGMENT;
-	c->cmsg_len = CMSG_LEN(sizeof(segment));
-	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+/* What goes to an IPv4 address has a type of service, also from an IPv6 socket. */
+static void add_ect(struct msghdr *h, union control *control, const struct rmdt_addr *to)
+{
+	int value = ECT_0;
+
+	if (rmdt_address_family(to) == AF_INET)
+		add_control(h, control, IPPROTO_IP, IP_TOS, &value, sizeof(value));
+	else
+		add_control(h, control, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value));
 }
 
 /* Appends bytes [off, ...) of a train as one message; how many. 0: no socket of ours reaches that kind of address. */
@@ -311,6 +326,8 @@ static size_t add_piece(struct batch *b, const struct rmdt_udp *udp, struct rmdt
 	b->iov[b->n] = (struct iovec){ t->buf + off, len };
 	if (len > t->segment)
 		add_segment_size(h, &b->control[b->n], (uint16_t)t->segment);
+	if (t->ect)
+		add_ect(h, &b->control[b->n], &t->to);
 	b->piece[b->n] = (struct piece){ i, len, len > t->segment };
 	b->n++;
 	return len;

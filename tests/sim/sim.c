@@ -52,7 +52,8 @@ static void run_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 			break;
 		for (size_t at = 0; at < train.len; at += train.segment)
 			sim_fly(w, p, is_sender, &train.to, train.buf + at,
-				train.len - at < train.segment ? train.len - at : train.segment);
+				train.len - at < train.segment ? train.len - at : train.segment,
+				train.ect ? RMDT_ECN_ECT0 : RMDT_ECN_NOT_ECT);
 		if (++trains > TRAINS_WITHOUT_TIME) {
 			sim_broken(w, "%s %u talks without end", is_sender ? "the sender to" : "receiver", p->index);
 			break;
@@ -344,6 +345,8 @@ static void note_conn(struct sim_pair *p)
 	p->result->rekeys = c->rekeys;
 	p->result->moves = c->moves;
 	p->result->black_holes = c->mtu_black_holes;
+	p->result->marked_pkts = c->packets_marked;
+	p->result->ecn_off = p->sender.conn->ecn.state == RMDT_ECN_FAILED;
 	p->result->mtu_bytes = info.mtu_bytes;
 	if (p->out) {
 		p->result->chunk_bytes = p->out->chunk_bytes;

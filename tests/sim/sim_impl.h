@@ -71,8 +71,9 @@ void sim_broken(struct sim_world *w, const char *format, ...) __attribute__((for
 /* sim_net.c */
 struct rmdt_addr sim_address(unsigned host, unsigned port);
 void sim_make_conn(struct sim_world *w, struct sim_pair *p, bool initiator);
+/* ecn: the two bits it leaves with. */
 void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct rmdt_addr *to, const uint8_t *data,
-	     size_t len);
+	     size_t len, unsigned ecn);
 void sim_deliver_due(struct sim_world *w);
 uint64_t sim_next_arrival_us(const struct sim_world *w);
 void sim_drop_all(struct sim_world *w);

@@ -128,7 +128,7 @@ void sim_make_conn(struct sim_world *w, struct sim_pair *p, bool initiator)
 /* ---- the paths ---- */
 
 void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct rmdt_addr *to, const uint8_t *data,
-	     size_t len)
+	     size_t len, unsigned ecn)
 {
 	struct emu_link *link = there ? &p->there : &p->back;
 	struct emu_verdict v;
@@ -140,7 +140,7 @@ void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct r
 	emu_link_offer(link, there && w->plan->uplink.rate_bps ? &w->uplink : NULL, w->now_us * EMU_NS_PER_US,
 		       (uint32_t)len + SIM_IP_UDP_BYTES, &v);
 	/* The checksum of UDP finds the damage; only tags are trusted with what it lets pass. */
-	if (v.fate != EMU_PASS || (v.corrupt && w->plan->cipher_none))
+	if (v.fate != EMU_PASS || !emu_link_ecn(link, &v, &ecn) || (v.corrupt && w->plan->cipher_none))
 		return;
 	for (int copy = 0; copy <= v.twice; copy++) {
 		struct sim_flight *f = malloc(sizeof(*f) + len);
@@ -149,7 +149,7 @@ void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct r
 		*f = (struct sim_flight){
 			.due_us = v.due_ns / EMU_NS_PER_US, .order = w->order++, .path = p->index, .there = there,
 			.from = there ? p->sender.addr : p->receiver.addr, .to = *to, .len = (uint32_t)len,
-			.ecn = !w->plan->ecn ? RMDT_ECN_NOT_ECT : v.mark ? RMDT_ECN_CE : RMDT_ECN_ECT0,
+			.ecn = ecn,
 		};
 		if (f->due_us < w->now_us)
 			f->due_us = w->now_us;
@@ -172,7 +172,7 @@ static void say_unknown(struct sim_world *w, struct sim_pair *p, const struct si
 	if (w->now_us < p->unknown_us || len == 0 || len >= f->len)
 		return;
 	p->unknown_us = w->now_us + UNKNOWN_EVERY_US;
-	sim_fly(w, p, false, &f->from, buf, len);
+	sim_fly(w, p, false, &f->from, buf, len, RMDT_ECN_NOT_ECT);
 }
 
 /* What an engine does: finds the association by its id, begins one for an INIT, hints at what it does not know. */

@@ -69,6 +69,7 @@ struct pair {
 	struct rmdt_addr to_b;
 	struct rmdt_outbox out;
 	struct rmdt_inbox in;
+	unsigned ecn;			/* two bits that must arrive */
 };
 
 static void open_pair(struct pair *p, bool gso, bool gro)
@@ -81,6 +82,7 @@ static void open_pair(struct pair *p, bool gso, bool gro)
 	p->to_b = v4("127.0.0.1", p->b.port);
 	assert_int_equal(rmdt_outbox_init(&p->out), 0);
 	assert_int_equal(rmdt_inbox_init(&p->in), 0);
+	p->ecn = 0;
 }
 
 static void close_pair(struct pair *p)
@@ -100,6 +102,7 @@ static struct rmdt_train *load(struct pair *p, size_t len, size_t segment)
 	t->len = len;
 	t->segment = segment;
 	t->to = p->to_b;
+	t->ect = p->ecn != 0;
 	return t;
 }
 
@@ -114,7 +117,7 @@ static size_t collect(struct pair *p, size_t bytes)
 		assert_int_equal(poll(&fd, 1, 5000), 1);
 		for (size_t i = 0, n = rmdt_udp_receive(&p->b, &p->in); i < n; i++) {
 			assert_true(rmdt_addr_equal(&p->in.got[i].from, &from));
-			assert_int_equal(p->in.got[i].ecn, 2);
+			assert_int_equal(p->in.got[i].ecn, p->ecn);
 			datagrams += (p->in.got[i].len + p->in.got[i].segment - 1) / p->in.got[i].segment;
 			got += p->in.got[i].len;
 		}
@@ -139,6 +142,35 @@ static void transfer(bool gso, bool gro)
 		assert_int_equal(p.out.error[i], 0);
 	assert_int_equal(collect(&p, 63017 + 1200 + 5 + 20000 + 65507), 64 + 1 + 1 + 100 + 1);
 	close_pair(&p);
+}
+
+/* Marked and not marked, in one call; segmented and not; to an IPv4 and an IPv6 address from one socket. */
+static void test_marks(void **state)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct pair p;
+
+		(void)state;
+		open_pair(&p, i & 1, i & 2);
+		if (i & 4)
+			p.to_b = v6("::1", p.b.port);
+		for (unsigned ect = 0; ect < 3; ect++) {
+			load(&p, 2500, 1000)->ect = ect == 1;
+			load(&p, 700, 700)->ect = ect == 1;
+		}
+		assert_int_equal(rmdt_udp_send(&p.a, &p.out), 0);
+		for (unsigned got = 0, ecn; got < 3 * 3200;) {
+			struct pollfd fd = { .fd = p.b.fd, .events = POLLIN };
+
+			assert_int_equal(poll(&fd, 1, 5000), 1);
+			for (size_t k = 0, n = rmdt_udp_receive(&p.b, &p.in); k < n; k++) {
+				ecn = got >= 3200 && got < 6400 ? 2 : 0;
+				assert_int_equal(p.in.got[k].ecn, ecn);
+				got += (unsigned)p.in.got[k].len;
+			}
+		}
+		close_pair(&p);
+	}
 }
 
 static void test_transfer(void **state)
@@ -344,6 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_address),
 		cmocka_unit_test(test_transfer),
+		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_big),
 		cmocka_unit_test(test_blocked),
