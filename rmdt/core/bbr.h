@@ -40,6 +40,8 @@ struct rmdt_bbr {
 	uint64_t full_bw;		/* best rate when growth was last seen */
 	uint32_t full_bw_rounds;	/* rounds without growth since */
 	bool measured;			/* some rate was the path's and not the application's */
+	uint32_t found_rounds;		/* rounds at full speed since the start had found the rate */
+	uint64_t proven_rate;		/* delivered bytes/s in such a round; 0: none yet */
 	uint64_t best_passed;		/* best share of arriving to sending, in thousandths */
 	uint32_t less_windows;		/* windows in a row with clearly less */
 	uint64_t heard_bytes;		/* packets sent before so many were delivered witness nothing */

@@ -25,6 +25,7 @@
 #define MIN_RTT_STALE_US 5000000
 #define PROBE_RTT_US 200000
 #define LONG_IDLE_US 10000000
+#define PROVEN_ROUNDS 4
 /* What is kept of the rate after a long silence: a capacity to confirm, a rate to begin with. */
 #define RESTART_KEEP 250
 #define RESTART_JUMP 500
@@ -200,6 +201,17 @@ static void run_drain(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 	rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
 }
 
+/* What is worth remembering is what the path gave for a while, not what the first test of it gave. */
+static void note_proven(struct rmdt_bbr *bbr)
+{
+	const struct rmdt_bbr_model *model = &bbr->model;
+
+	if (!model->round_start || model->last_app_limited || bbr->state == RMDT_BBR_STARTUP)
+		return;
+	if (++bbr->found_rounds >= PROVEN_ROUNDS)
+		bbr->proven_rate = rmdt_bbr_max_get(&model->bw);
+}
+
 /* After the state is settled: are we sending less than the path carries? */
 static void set_calm(struct rmdt_bbr *bbr, uint64_t now_us)
 {
@@ -241,6 +253,7 @@ static void bbr_on_ack(struct rmdt_cc *cc, const struct rmdt_cc_ack *ack)
 		run_drain(bbr, ack);
 	if (wants_probe_rtt(bbr, ack))
 		start_probe_rtt(bbr, ack->now_us);
+	note_proven(bbr);
 	set_calm(bbr, ack->now_us);
 	rmdt_bbr_set_pace(bbr);
 }
@@ -356,6 +369,7 @@ static void bbr_info(const struct rmdt_cc *cc, struct rmdt_cc_info *info)
 	const struct rmdt_bbr *bbr = (const struct rmdt_bbr *)cc;
 
 	info->bandwidth = rmdt_bbr_model_bw(&bbr->model);
+	info->path_rate = bbr->proven_rate;
 	info->min_rtt_us = bbr->model.min_rtt_us;
 	info->random_loss_ppm = rmdt_bbr_model_random_ppm(&bbr->model, rmdt_bbr_mss(bbr));
 }

@@ -24,6 +24,17 @@ static bool seal_chunk(struct rmdt_conn *c, const struct rmdt_outflow *of, const
 	return true;
 }
 
+/* A writer whose bytes are sent has room, however long a loss holds up what is acknowledged. */
+static void note_new(struct rmdt_conn *c, struct rmdt_outflow *of, const struct rmdt_chunk *chunk)
+{
+	if (of->next_off >= of->room_off) {
+		of->room_off = of->next_off + CONN_ROOM_BYTES;
+		rmdt_conn_event_out(c, of, RMDT_OUT_ROOM);
+	}
+	if (chunk->fin && c->counters.packets_lost > 0)
+		rmdt_outflow_doubt_end(of, (uint64_t)CONN_DOUBTED_CHUNKS * chunk->len);
+}
+
 static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, const struct rmdt_chunk *chunk,
 		       struct rmdt_train *train)
 {
@@ -49,6 +60,8 @@ static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow
 	if (train->ect)
 		rmdt_ecn_on_sent(&c->ecn);
 	rmdt_outflow_on_sent(of, chunk);
+	if (!chunk->repair)
+		note_new(c, of, chunk);
 	c->counters.chunk_bytes_sent += chunk->len;
 	of->deficit_bytes -= (int64_t)len;
 	if (of->has_rate)
@@ -80,6 +93,7 @@ struct pick {
 /* Is it this flow's turn, and what does it send? Otherwise it leaves the ring or lets the next one go first. */
 static bool try_flow(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, size_t max, struct pick *pick)
 {
+	uint64_t wait_us;
 	bool blocked;
 
 	if (of->has_rate) {
@@ -96,7 +110,12 @@ static bool try_flow(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *
 	}
 	pick->blocked |= blocked;
 	check_end(c, of);
-	if (!blocked)
+	if (rmdt_outflow_repeat(of, max, c->rtt.srtt_us, now_us, &pick->chunk, &wait_us)) {
+		pick->of = of;
+		return true;
+	}
+	pick->wait_us = rmdt_conn_least(pick->wait_us, wait_us);
+	if (!blocked && wait_us == UINT64_MAX)
 		rmdt_conn_deactivate(c, of);
 	return false;
 }

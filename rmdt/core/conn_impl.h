@@ -53,6 +53,10 @@
 /* A closed association answers stragglers no longer than this; a failed handshake just so long. */
 #define CONN_DRAIN_US		UINT64_C(5000000)
 #define CONN_GSO_SEGMENTS	64
+/* A writer is told of room after so many bytes: a quarter of what it may be ahead. */
+#define CONN_ROOM_BYTES		(RMDT_CREDIT_AHEAD_BYTES / 4)
+/* Chunks at the end of a flow whose loss nothing behind them would show. */
+#define CONN_DOUBTED_CHUNKS	(RMDT_LOSS_PKT_THRESHOLD + 1)
 
 /* Control frames a flow still has to say. SOFT ones ride on other packets; SURE ones did so and may have been lost. */
 enum due {

@@ -30,6 +30,16 @@ void sim_broken(struct sim_world *w, const char *format, ...)
 
 /* ---- one step ---- */
 
+static void note_sent(const struct sim_world *w, struct sim_pair *p)
+{
+	uint64_t off = p->out ? atomic_load(&p->out->sent_off) : 0;
+
+	if (off > p->sent_off) {
+		p->sent_off = off;
+		p->result->last_sent_us = w->now_us - SIM_START_US;
+	}
+}
+
 /* Ticks, pulls and drains one end until it has nothing more to say now. */
 static void run_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 {
@@ -61,6 +71,7 @@ static void run_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 	}
 	while (rmdt_conn_event(self->conn, &e))
 		(is_sender ? sim_sender_event : sim_receiver_event)(w, p, &e);
+	note_sent(w, p);
 	self->deadline_us = rmdt_conn_deadline_us(self->conn);
 	if (!self->touched)	/* not when an event just changed something */
 		sim_check_side(w, p, is_sender);

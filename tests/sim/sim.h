@@ -48,6 +48,7 @@ struct sim_plan {
 	uint64_t buffer_bytes;
 	const char *cc;
 	uint64_t fixed_rate;
+	uint64_t hint_rate, hint_rtt_us;	/* what the sender remembers of every path; 0: nothing */
 	enum rmdt_suite suite;
 	bool cipher_none, psk;
 	bool ecn;				/* the paths mark instead of only dropping */
@@ -72,6 +73,7 @@ struct sim_receiver_result {
 	uint64_t first_byte_us;			/* when its application read the first */
 	uint64_t last_byte_us;			/* and the newest so far */
 	uint64_t measure_from_us, measure_until_us;	/* when it had read measure_from_off and measure_until_off bytes */
+	uint64_t last_sent_us;			/* when a byte was last sent that had not been sent before */
 	bool saw_end;				/* its application saw the complete end */
 	bool broke;				/* its application saw the flow break, at broke_us with broke_code */
 	unsigned broke_code;

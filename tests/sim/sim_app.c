@@ -243,6 +243,7 @@ void sim_sender_event(struct sim_world *w, struct sim_pair *p, const struct rmdt
 
 	switch (e->kind) {
 	case RMDT_CONN_ADMIT:
+		rmdt_conn_set_hint(p->sender.conn, w->plan->hint_rate, w->plan->hint_rtt_us);
 		rmdt_conn_admit(p->sender.conn, w->now_us, 0, NULL);
 		break;
 	case RMDT_CONN_UP:

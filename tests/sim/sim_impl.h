@@ -40,6 +40,7 @@ struct sim_pair {
 	struct rmdt_inflow *in;
 	struct rmdt_fanout_member member;
 	uint64_t read_off;		/* what the application has read */
+	uint64_t sent_off;		/* what was sent to it at least once */
 	uint64_t read_credit_us;	/* when consume_rate last gave credit */
 	uint64_t unknown_us;		/* no further UNKNOWN before */
 	uint64_t datagrams;		/* sent by both ends */
