@@ -48,6 +48,8 @@ once() {
 
 # For those that must be told: what the link carries beside headers.
 UFTP_KBIT=$((RATE * 940)) UDPCAST_RATE=$((RATE * 94 / 100))m
+UDPCAST_MORE="--full-duplex --fec 8x8/128 --min-slice-size 1024 --max-slice-size 1024"
+
 # The rate between half and nine tenths of the bytes: that of the path, without start and tail.
 steady() {
 	awk -v bytes="$1" '
