@@ -18,6 +18,8 @@ void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const stru
 			return;
 		memset(&c->candidate, 0, sizeof(c->candidate));
 		c->candidate.addr = *from;
+		if (c->cfg.initiator)	/* L6 */
+			memset(c->candidate.addr.local, 0, sizeof(c->candidate.addr.local));
 		c->candidate.nonce = rmdt_rng_u64(&c->rng);
 	}
 	if (now_us < c->candidate.next_us)

@@ -173,13 +173,9 @@ static void receive_parcels(struct rmdt_thread *t)
 void rmdt_thread_send_small(struct rmdt_thread *t, const struct rmdt_handshake_packet *p, const struct rmdt_addr *to)
 {
 	uint8_t buf[RMDT_BASE_BYTES];
-	struct sockaddr_storage ss;
-	socklen_t ss_len = rmdt_address_get(to, t->udp.family, &ss);
 	size_t len = rmdt_handshake_write(buf, sizeof(buf), p);
 
-	if (!ss_len || !len)
-		return;
-	if (sendto(t->udp.fd, buf, len, MSG_DONTWAIT, (struct sockaddr *)&ss, ss_len) < 0)
+	if (!len || rmdt_udp_send_one(&t->udp, buf, len, to))
 		return;
 	rmdt_count(&t->engine->counters.datagrams_out, 1);
 	rmdt_count(&t->engine->counters.bytes_out, len);

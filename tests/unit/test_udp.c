@@ -182,6 +182,52 @@ static void test_transfer(void **state)
 	transfer(false, false);
 }
 
+static void exchange(struct rmdt_udp *from, struct rmdt_outbox *out, const struct rmdt_addr *at, struct rmdt_udp *to,
+		     struct rmdt_inbox *in)
+{
+	struct pollfd fd = { .fd = to->fd, .events = POLLIN };
+
+	rmdt_outbox_clear(out);
+	out->n = 1;
+	out->train[0].len = 2500;
+	out->train[0].segment = 1000;
+	out->train[0].to = *at;
+	assert_int_equal(rmdt_udp_send(from, out), 0);
+	assert_int_equal(out->error[0], 0);
+	assert_int_equal(poll(&fd, 1, 5000), 1);
+	assert_int_equal(rmdt_udp_receive(to, in), 1);
+}
+
+/* An answer leaves from the address that was asked, of an IPv6 and of an IPv4 socket; from any when that has gone. */
+static void test_local_address(void **state)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct rmdt_udp_options opt = { .buffer_bytes = 1 << 20, .gso = true, .gro = true };
+		struct rmdt_addr asked, answer;
+		struct rmdt_udp b;
+		struct pair p;
+
+		open_pair(&p, true, true);
+		if (i == 1)
+			opt.bind = (struct sockaddr *)&any;
+		assert_int_equal(rmdt_udp_open(&b, &opt), 0);
+		asked = v4("127.0.0.77", b.port);
+		exchange(&p.a, &p.out, &asked, &b, &p.in);
+		answer = p.in.got[0].from;
+		exchange(&b, &p.out, &answer, &p.a, &p.in);
+		assert_true(rmdt_addr_equal(&p.in.got[0].from, &asked));
+
+		memcpy(answer.local + 12, "\xc0\x00\x02\x09", 4);
+		exchange(&b, &p.out, &answer, &p.a, &p.in);
+		assert_false(rmdt_addr_equal(&p.in.got[0].from, &asked));
+		rmdt_udp_close(&b);
+		close_pair(&p);
+	}
+}
+
 /* Segmentation that the kernel refuses on this socket (it will not do it without checksums) costs nothing but itself. */
 static void test_refused(void **state)
 {
@@ -377,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_address),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_local_address),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_big),
 		cmocka_unit_test(test_blocked),
