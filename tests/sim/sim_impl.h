@@ -10,13 +10,17 @@
 #define SIM_IP_UDP_BYTES	28
 
 struct sim_flight {			/* a datagram under way */
-	uint64_t due_us, order;
 	unsigned path;			/* index of the receiver */
 	bool there;			/* towards the receiver */
 	struct rmdt_addr from, to;
 	unsigned ecn;
 	uint32_t len;
 	uint8_t data[];
+};
+
+struct sim_due {			/* times stand in the heap itself, so that sorting does not touch the datagrams */
+	uint64_t due_us, order;
+	struct sim_flight *flight;
 };
 
 struct sim_side {			/* one end of one association */
@@ -60,7 +64,7 @@ struct sim_world {
 	uint64_t written;
 	uint64_t judge_us, write_us;	/* when to judge, to write */
 	bool finished, writer_waits;
-	struct sim_flight **heap;
+	struct sim_due *heap;
 	size_t heap_count, heap_cap;
 	uint64_t order;
 	uint8_t train[65536];
