@@ -39,7 +39,7 @@
 #define CONN_SKIP_EVERY		16384u
 /* Positions that changed but ride on no ack are said after this long at the latest, or after so many consumed bytes. */
 #define CONN_STATE_DELAY_US	RMDT_ACKS_MAX_DELAY_US
-#define CONN_STATE_EVERY_BYTES	65536u
+#define CONN_STATE_EVERY_BYTES	262144u
 /* Positions that only rode on acks are said once more when nothing newer was said for a round trip, or this long. */
 #define CONN_STATE_SURE_US	UINT64_C(50000)
 /* A tick this late means that the process did not run: no evidence of silence. */

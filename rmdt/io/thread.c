@@ -217,7 +217,7 @@ static bool flush(struct rmdt_thread *t)
 	return true;
 }
 
-/* One train of this link, then it is the others' turn. False: it has nothing to send now. */
+/* One train of this link. False: it has nothing to send now. */
 static bool load_train(struct rmdt_thread *t, struct rmdt_link *link)
 {
 	struct rmdt_train *train = &t->outbox.train[t->outbox.n];
@@ -231,16 +231,20 @@ static bool load_train(struct rmdt_thread *t, struct rmdt_link *link)
 	return true;
 }
 
-/* A touched link: what happened, what is due, what it wants to send. */
+/* A touched link: what happened, what is due, what it wants to send, up to a turn. */
 static void serve(struct rmdt_thread *t, struct rmdt_link *link)
 {
+	unsigned trains = 0;
+
 	rmdt_link_untouch(link);
 	rmdt_link_pull(link);
 	if (rmdt_conn_deadline_us(link->conn) <= t->now_us)
 		rmdt_conn_tick(link->conn, t->now_us);
-	if (load_train(t, link)) {
-		rmdt_link_touch(link);
-		return;
+	while (load_train(t, link)) {
+		if (++trains == RMDT_THREAD_TURN || t->outbox.n == RMDT_OUTBOX_TRAINS) {
+			rmdt_link_touch(link);
+			return;
+		}
 	}
 	rmdt_link_pull(link);
 	if (link->peer && link->peer->link == link)
