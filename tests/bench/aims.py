@@ -88,23 +88,23 @@ def unlike(rows):
         if case == "three" and receiver in ("r1", "r2") and policy != "block" and key in alone:
             yield at_least("unlike paths, %s: %s of what it gets alone" % (policy, receiver), 0.9, m / alone[key], "%.2f")
     four = {key: m for key, m in found.items() if key[0] == "four" and key[3] != "all"}
-    theirs = sorted((m for key, m in four.items() if key[2] == "mbuffer"), reverse=True)[:3]
-    mine = {}
-    for key, m in four.items():
-        if key[2] != "mbuffer":
-            mine.setdefault(key[1:3], []).append(m)
-    for (policy, peer), values in mine.items():
-        if theirs and policy != "block":
-            best = sorted(values, reverse=True)[:3]
-            yield at_least("one of four at 1 %% and 50 ms, the three good ones, %s %s / mbuffer" % (peer, policy), 3,
-                           min(best) / median(theirs), "%.1f")
+    by_peer = {}
+    for (_, policy, peer, _), m in four.items():
+        by_peer.setdefault((policy, peer), []).append(m)
+    good = {key: sorted(values, reverse=True)[:3] for key, values in by_peer.items()}
+    for (policy, peer), mine in good.items():
+        for (_, other), theirs in good.items():
+            if other.startswith("mbuffer") and not peer.startswith("mbuffer"):
+                yield at_least("one of four at 1 %% and 50 ms, the three good ones: %s, %s / %s" % (peer, policy, other), 3,
+                               min(mine) / median(theirs), "%.1f")
 
 
 def many(rows):
-    found = medians(rows, "many", "peer", "receivers", value="cpu_per_gb")
-    for (peer, receivers), m in found.items():
-        if receivers > 1 and found.get((peer, 1)):
-            yield at_most("%s receivers: sender's CPU for a delivered byte, to that with one" % receivers, 1.15, m / found[peer, 1])
+    found = medians(rows, "many", "case", "peer", "receivers", value="cpu_per_gb")
+    for (case, peer, receivers), m in found.items():
+        if receivers > 1 and found.get((case, peer, 1)):
+            yield at_most("%s receivers, %s: sender's CPU for a delivered byte, to that with one" % (receivers, case), 1.15,
+                          m / found[case, peer, 1])
 
 
 def share(rows):

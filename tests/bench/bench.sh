@@ -11,11 +11,13 @@
 #                                 are in ${BENCH_PEERS[@]}
 #   bench_run PEER BYTES HOST...  the first HOST sends, the others receive; until all have the last byte, or
 #                                 $LIMIT seconds have gone. True when complete; else $WHY says what went wrong.
+#                                 $NEEDED: only these hosts need to get all; the others are as far as they are then
 #     then: ${TOOK[HOST]} seconds until the last byte, ${GOT[HOST]} bytes, $SECONDS_ALL, $CPU_SEND, $CPU_RECV seconds of
 #     processors, $STOPPED (1: the limit came), and ${MORE[@]} what the peer knows besides, as KEY=VALUE
 #   bench_row PEER KEY=VALUE...   write a line; numbers stay numbers; KEY:=RAW for lists and such
 #   bench_result PEER KEY=VALUE...  write what the last bench_run found, one line
 #   bench_each_result PEER KEY=VALUE...  the same, and a line for every receiver (receiver=HOST) if there are several
+#                                 with alone_mbit from ${ALONE_MBIT[HOST]} where that is known
 #   bench_samples FILE            from now on a bench_run writes "milliseconds HOST bytes" there every $SAMPLE_MS (100)
 #   bench_lab_mark / bench_lab_overload   counters of the lab from here on / true: it was too slow since the mark
 #   bench_lab_since 'A>B' KEY     what one counter has grown since the mark
@@ -44,6 +46,7 @@ RUNS=${RUNS:-5}
 SOCKET_BYTES=67108864		# what an expert allows a socket on a fast long path
 
 declare -A bench_keeper=() bench_address=() bench_prefix=() RECV=() TOOK=() GOT=() HELPERS=()
+declare -A ALONE_MBIT=()
 BENCH_PEERS=() MORE=() bench_commands=()
 bench_sample_file='' DATA=''
 
@@ -300,6 +303,15 @@ bench_wait_for_half() {
 	bench_pause "$wait_us"
 }
 
+# True when one of these is needed.
+bench_needed() {
+	local host
+	for host; do
+		[[ -n ${NEEDED:-} && " $NEEDED " != *" $host "* ]] || return 0
+	done
+	return 1
+}
+
 # Until every receiver has all, has ended, or the time is over.
 bench_watch() {
 	local bytes=$1 began=$2 host left now most next=0 all=("${@:3}") waiting
@@ -317,7 +329,11 @@ bench_watch() {
 				bench_so_far "$host"
 				GOT[$host]=$bench_bytes
 				TOOK[$host]=$now
-				((bench_bytes >= bytes)) && GOT[$host]=$bytes || WHY="$host ended early"
+				if ((bench_bytes >= bytes)); then
+					GOT[$host]=$bytes
+				elif bench_needed "$host"; then
+					WHY="$host ended early"
+				fi
 			else
 				left+=("$host")
 				((bench_bytes > most)) && most=$bench_bytes
@@ -330,6 +346,12 @@ bench_watch() {
 			next=$((next + ${SAMPLE_MS:-100} * 1000))
 		fi
 		waiting=("${left[@]}")
+		if ! bench_needed "${waiting[@]}"; then
+			for host in "${waiting[@]}"; do
+				TOOK[$host]=$now
+			done
+			break
+		fi
 		if ((now > ${LIMIT:-60} * 1000000 && ${#waiting[@]})); then
 			STOPPED=1
 			for host in "${waiting[@]}"; do
@@ -366,7 +388,7 @@ bench_run() {
 	bench_stop
 	for host in "${hosts[@]}"; do
 		((${TOOK[$host]:-0} > most)) && most=${TOOK[$host]}
-		((${GOT[$host]:-0} >= bytes)) || good=1
+		((${GOT[$host]:-0} >= bytes)) || ! bench_needed "$host" || good=1
 		TOOK[$host]=$(bench_seconds "${TOOK[$host]:-0}")
 	done
 	SECONDS_ALL=$(bench_seconds "$most")
@@ -508,6 +530,6 @@ bench_each_result() {
 	[[ -z $WHY ]] || return 0
 	for host in "${bench_to[@]}"; do
 		bench_row "$peer" "$@" receiver="$host" bytes="${GOT[$host]}" seconds="${TOOK[$host]}" \
-			mbit="$(bench_mbit "${GOT[$host]}" "${TOOK[$host]}")"
+			mbit="$(bench_mbit "${GOT[$host]}" "${TOOK[$host]}")" alone_mbit="${ALONE_MBIT[$host]:-}"
 	done
 }
