@@ -40,7 +40,7 @@ enum kind { SIZE, RATE, DURATION, NUMBER, FLAG, TEXT, CHOICE, MTU, POLICY };
 	S(CC, "cc", "bbr", CHOICE, "one of bbr|cubic|fixed", 0, 0, \
 	  "congestion control") \
 	S(REMEMBER, "remember", "yes", FLAG, "flag", 0, 1, \
-	  "remember what paths carry, for the next start") \
+	  "remember what a path carries") \
 	S(CIPHER, "cipher", "aes-256-gcm", CHOICE, \
 	  "one of aes-256-gcm|chacha20-poly1305|none", 0, 0, \
 	  "encryption") \
