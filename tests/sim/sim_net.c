@@ -176,6 +176,17 @@ static void say_unknown(struct sim_world *w, struct sim_pair *p, const struct si
 	sim_fly(w, p, false, &f->from, buf, len, RMDT_ECN_NOT_ECT);
 }
 
+/* An engine pulls at once what must be answered: packets that came in the same batch build on the answer. */
+static void answer(struct sim_world *w, struct sim_pair *p, struct sim_side *self)
+{
+	struct rmdt_conn_event e;
+
+	if (!rmdt_conn_asks(self->conn))
+		return;
+	while (rmdt_conn_event(self->conn, &e))
+		(self == &p->sender ? sim_sender_event : sim_receiver_event)(w, p, &e);
+}
+
 /* What an engine does: finds the association by its id, begins one for an INIT, hints at what it does not know. */
 static void deliver(struct sim_world *w, struct sim_flight *f)
 {
@@ -201,6 +212,7 @@ static void deliver(struct sim_world *w, struct sim_flight *f)
 	if (self->conn && (cid == 0 || cid == self->cid)) {
 		rmdt_conn_receive(self->conn, w->now_us, f->data, f->len, f->ecn, &f->from);
 		self->touched = true;
+		answer(w, p, self);
 	} else if (f->there && form != RMDT_FORM_HANDSHAKE) {
 		say_unknown(w, p, f, cid);
 	}

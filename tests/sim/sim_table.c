@@ -224,6 +224,19 @@ static void ecn(struct sim_plan *p)
 	p->cc = "cubic";
 }
 
+static void ecn_bbr(struct sim_plan *p)
+{
+	ecn(p);
+	p->cc = "bbr";
+}
+
+/* A path that marks from the first packet in its queue on. */
+static void ecn_eager(struct sim_plan *p)
+{
+	ecn_bbr(p);
+	p->receiver[0].there.ecn_us = 50;
+}
+
 static const char *heeds_marks(const struct sim_plan *p, const struct sim_result *r)
 {
 	(void)p;
@@ -264,6 +277,22 @@ static const char *gives_up_marking(const struct sim_plan *p, const struct sim_r
 {
 	(void)p;
 	return !r->receiver[0].ecn_off ? "marking goes on" : r->receiver[0].marked_pkts ? "marks were heeded" : NULL;
+}
+
+/* ---- traffic of others ---- */
+
+static void cross(struct sim_plan *p)
+{
+	clean(p);
+	p->bytes = 40 * MB;
+	p->receiver[0].there.cross = (struct emu_cross){ .rate_bps = 80000000 };
+}
+
+static void cross_on_off(struct sim_plan *p)
+{
+	clean(p);
+	p->bytes = 80 * MB;
+	p->receiver[0].there.cross = (struct emu_cross){ .rate_bps = 100000000, .on_us = 700 * MS, .off_us = 700 * MS };
 }
 
 /* ---- what goes wrong ---- */
@@ -477,10 +506,14 @@ static const struct row rows[] = {
 	{ "byte-after-an-hour", byte_after_an_hour, 3600.15, arrives_at_once },
 	{ "idle-hour", idle_hour, 0.2, few_packets_a_minute },
 	{ "ecn", ecn, 3.7, heeds_marks },
+	{ "ecn-bbr", ecn_bbr, 2.6, NULL },
+	{ "ecn-eager", ecn_eager, 3, heeds_marks },
 	{ "ecn-bleached", ecn_bleached, 2.4, gives_up_marking },
 	{ "ecn-dropped", ecn_dropped, 2.5, gives_up_marking },
 	{ "ecn-dropped-lossy", ecn_dropped_lossy, 2.9, gives_up_marking },
 	{ "ecn-dropped-short", ecn_dropped_short, 1, NULL },
+	{ "cross", cross, 3.2, NULL },
+	{ "cross-on-off", cross_on_off, 6.4, NULL },
 	{ "pause-5s", pause_5s, 7.6, NULL },
 	{ "sender-pause-20s", sender_pause_20s, 22.8, NULL },
 	{ "cut-5s", cut_5s, 8.6, NULL },
