@@ -7,7 +7,8 @@
 #define STARTUP_CWND_GAIN 2500
 #define DRAIN_PACING_GAIN 500
 #define DOWN_PACING_GAIN 900
-#define CRUISE_PACING_GAIN 990		/* a percent less, so that no queue is left standing */
+#define CRUISE_PACING_GAIN 990		/* a percent less, so that no queue is left standing ... */
+#define CRUISE_EMPTY_PACING_GAIN 1000	/* ... unless there is hardly any */
 #define QUEUED_LESS 30			/* taken off while there is one, when yielding */
 #define SHORT_PACING_GAIN 1250		/* threads, not the path, make the noise there */
 #define UP_PACING_GAIN 1250
@@ -121,6 +122,8 @@ static uint64_t pacing_gain(const struct rmdt_bbr *bbr)
 	}
 	if (rmdt_bbr_model_is_short(&bbr->model))
 		return SHORT_PACING_GAIN;
+	if (2 * rmdt_bbr_model_queue_us(&bbr->model) < rmdt_bbr_queue_thresh_us(bbr, 1))
+		return CRUISE_EMPTY_PACING_GAIN;
 	if (!rmdt_bbr_has_queue(bbr, 1))
 		return CRUISE_PACING_GAIN;
 	return CRUISE_PACING_GAIN - QUEUED_LESS * rmdt_bbr_yielding(bbr) / RMDT_BBR_ONE;

@@ -20,6 +20,7 @@
 #define DOWN_ROUNDS 4			/* a queue that stays longer is not ours */
 #define LONE_CYCLES 4			/* without others, before the peak is what we have */
 #define UP_ROUNDS 2			/* without growth, and a probe is over */
+#define UP_ARRIVED 1250			/* no more than that is believed at once */
 #define UP_HI_GAIN 1250			/* how a bound rises in each round of a probe */
 #define CALM_GAIN 950			/* a cut to less leaves the path part empty */
 #define MIN_RTT_STALE_US 5000000
@@ -88,17 +89,33 @@ void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t no
 	}
 }
 
-/* There is room as long as more arrives, or more leaves without a longer queue. */
+/*
+ * There is room as long as more arrives, or more leaves without a longer queue. A long one ends the probe even while the rate
+ * still grows: that is measured over a round trip, and what arrived in the last part of it is what the bottleneck carries.
+ */
+static bool has_probed(struct rmdt_bbr *bbr)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	uint64_t bw = rmdt_bbr_max_get(&model->bw), thresh_us = rmdt_bbr_model_queue_thresh_us(model, rmdt_bbr_mss(bbr));
+	uint64_t rtt_us = model->min_rtt_us + rmdt_bbr_model_queue_us(model);
+
+	if (rmdt_bbr_yielding(bbr) == 0)
+		return false;
+	if (rtt_us > bbr->up_rtt_us + 2 * thresh_us) {
+		rmdt_bbr_max_add(&model->bw, rmdt_bbr_smaller(model->start.arrival_rate, rmdt_bbr_scale(bw, UP_ARRIVED)));
+		return true;
+	}
+	return rtt_us > bbr->up_rtt_us + thresh_us && bw < rmdt_bbr_scale(bbr->full_bw, rmdt_bbr_up_growth(bbr));
+}
+
 static void run_up(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t bw = rmdt_bbr_max_get(&model->bw);
-	uint64_t rtt_us = model->min_rtt_us + rmdt_bbr_model_queue_us(model);
-	bool queue = rtt_us > bbr->up_rtt_us + rmdt_bbr_model_queue_thresh_us(model, rmdt_bbr_mss(bbr));
 
 	if (rmdt_bbr_state_rounds(bbr) < 1)
 		return;
-	if (queue && bw < rmdt_bbr_scale(bbr->full_bw, rmdt_bbr_up_growth(bbr)) && rmdt_bbr_yielding(bbr) > 0) {
+	if (has_probed(bbr)) {
 		rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
 		return;
 	}
