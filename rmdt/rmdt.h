@@ -263,7 +263,10 @@ struct rmdt_peer *rmdt_peer_ref(struct rmdt_peer *peer);
 void *rmdt_peer_user(const struct rmdt_peer *peer);
 void rmdt_peer_set_user(struct rmdt_peer *peer, void *user);
 
-/* RMDT_BY_CPU has its place and is not told yet. */
+/*
+ * What holds a sender up. RMDT_BY_CPU: for 10 ms there was more to send than the I/O thread got sent, and nothing else
+ * in the way.
+ */
 enum rmdt_limit { RMDT_BY_APPLICATION, RMDT_BY_CREDIT, RMDT_BY_CWND, RMDT_BY_PACING, RMDT_BY_CPU };
 const char *rmdt_limit_text(enum rmdt_limit limit);
 

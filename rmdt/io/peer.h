@@ -97,6 +97,8 @@ void rmdt_peer_on_down(struct rmdt_peer *peer, unsigned code, const char *reason
 void rmdt_peer_publish(struct rmdt_peer *peer);
 /* Called whenever its link was drained. */
 void rmdt_peer_on_drained(struct rmdt_peer *peer);
+/* Called when its link has used up its turn and has more to send. */
+void rmdt_peer_on_busy(struct rmdt_peer *peer);
 void rmdt_peer_on_message(struct rmdt_peer *peer);
 void rmdt_peer_on_moved(struct rmdt_peer *peer);
 /* When peer needs a look although its conn does not; RMDT_ALARM_NEVER. */

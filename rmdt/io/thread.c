@@ -243,6 +243,8 @@ static void serve(struct rmdt_thread *t, struct rmdt_link *link)
 	while (load_train(t, link)) {
 		if (++trains == RMDT_THREAD_TURN || t->outbox.n == RMDT_OUTBOX_TRAINS) {
 			rmdt_link_touch(link);
+			if (link->peer && link->peer->link == link)
+				rmdt_peer_on_busy(link->peer);
 			return;
 		}
 	}
