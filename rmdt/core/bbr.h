@@ -37,6 +37,7 @@ struct rmdt_bbr {
 	uint64_t random;		/* state of the generator that spreads probes */
 
 	/* Startup. */
+	uint64_t burst_bytes;		/* sent of the train that measures the path */
 	uint64_t capacity;		/* bytes/s measured or remembered; 0: none */
 	uint64_t jump_rate;		/* bytes/s to go to on its word; 0: none */
 	uint64_t full_bw;		/* best rate when growth was last seen */

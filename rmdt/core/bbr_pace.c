@@ -139,8 +139,9 @@ static void set_pacing(struct rmdt_bbr *bbr)
 		if (bbr->capacity != 0)
 			gained = rmdt_bbr_smaller(gained, bbr->capacity);
 	}
-	/* The first flight leaves at once, as the train that measures the path. */
-	if (bbr->state == RMDT_BBR_STARTUP && !bbr->measured && bbr->jump_rate == 0)
+	/* The first bytes leave at once, as the train that measures the path, also of one that is remembered. */
+	if (bbr->state == RMDT_BBR_STARTUP && !bbr->measured &&
+	    (bbr->jump_rate == 0 || bbr->burst_bytes < bbr->model.start.burst_bytes))
 		gained = rmdt_bbr_larger(gained, rmdt_cc_initial_cwnd_bytes(&bbr->cc) * FLIGHT_HZ);
 	bbr->cc.pacing_rate = rmdt_bbr_larger(gained, 1);
 }

@@ -321,9 +321,15 @@ static void bbr_on_spurious(struct rmdt_cc *cc, uint64_t bytes, uint64_t sent_us
 static void bbr_on_sent(struct rmdt_cc *cc, uint32_t bytes, uint64_t in_flight_bytes,
 			uint64_t now_us)
 {
-	(void)bytes;
+	struct rmdt_bbr *bbr = bbr_of(cc);
+
 	(void)in_flight_bytes;
-	bbr_of(cc)->last_sent_us = now_us;
+	bbr->last_sent_us = now_us;
+	if (bbr->burst_bytes >= bbr->model.start.burst_bytes)
+		return;
+	bbr->burst_bytes += bytes;
+	if (bbr->burst_bytes >= bbr->model.start.burst_bytes)
+		rmdt_bbr_set_pace(bbr);
 }
 
 /* Start over, with what the path carried as a capacity to be confirmed. */
@@ -386,6 +392,7 @@ static void bbr_init(struct rmdt_cc *cc, uint64_t now_us)
 	struct rmdt_bbr *bbr = bbr_of(cc);
 
 	rmdt_bbr_model_init(&bbr->model, now_us);
+	bbr->model.start.burst_bytes = rmdt_cc_initial_cwnd_bytes(cc);
 	bbr->random = cc->config.seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
 	if (bbr->random == 0)
 		bbr->random = 1;
