@@ -32,12 +32,12 @@
 /* The most acks per round trip. */
 #define RMDT_ACKS_PER_RTT 8
 /*
- * An ack of 70 bytes for so much data is 0.3 % of it, which leaves room for the ranges of a lossy path below 0.5 %. Less
- * data waits for more: for a round trip (at least LAZY), or until nothing came for half of one (at least QUIET): then the
- * sender may be waiting for us.
+ * An ack of 100 bytes with its IP header for so much data is 0.3 % of it, which leaves room for the ranges and the gaps of
+ * a lossy path below 0.5 %. Less data waits for more: for a round trip (at least LAZY), or until nothing came for half of
+ * one (at least QUIET): then the sender may be waiting for us.
  */
-#define RMDT_ACKS_WORTH_BYTES UINT64_C(24576)
-#define RMDT_ACKS_LAZY_US UINT64_C(12000)
+#define RMDT_ACKS_WORTH_BYTES UINT64_C(32768)
+#define RMDT_ACKS_LAZY_US UINT64_C(16000)
 #define RMDT_ACKS_QUIET_US UINT64_C(1500)
 /* Start-up: every 2nd of the first so many packets, for an early RTT and a growing window. */
 #define RMDT_ACKS_DENSE_PKTS 100

@@ -14,7 +14,10 @@
 
 #define PROBE_WAIT_US 2000000		/* cruising at least so long ... */
 #define PROBE_WAIT_SPREAD_US 1000000	/* ... and up to so much longer */
-#define FIRST_PROBE_WAIT_US 500000
+#define FIRST_PROBE_WAIT_US 500000	/* the first time no longer than that, ... */
+#define FIRST_PROBE_RTTS 4		/* ... rather so many RTTs, ... */
+#define FIRST_PROBE_LEAST_US 20000
+#define FIRST_PROBES 10			/* ... and twice as long each time, up to the usual */
 #define DRAIN_ROUNDS 3			/* before it is asked whether there is a queue at all */
 #define DRAIN_LESS 875			/* a round at half the rate makes the RTT as short as that, if there is */
 #define DOWN_ROUNDS 4			/* a queue that stays longer is not ours */
@@ -45,6 +48,18 @@ static uint64_t random_below(struct rmdt_bbr *bbr, uint64_t limit)
 	return bbr->random % limit;
 }
 
+/* A start can be fooled: ask soon whether it was; on a short path, where that costs little, less and less often. */
+static uint64_t cruise_wait_us(struct rmdt_bbr *bbr)
+{
+	uint64_t wait_us = PROBE_WAIT_US + random_below(bbr, PROBE_WAIT_SPREAD_US);
+	uint64_t first_us = rmdt_bbr_larger(bbr->model.min_rtt_us * FIRST_PROBE_RTTS, FIRST_PROBE_LEAST_US);
+
+	first_us = rmdt_bbr_smaller(first_us, FIRST_PROBE_WAIT_US);
+	if (bbr->cruises == 0 || (bbr->cruises < FIRST_PROBES && first_us < FIRST_PROBE_WAIT_US))
+		wait_us = rmdt_bbr_smaller(wait_us, first_us << bbr->cruises++);
+	return wait_us - rmdt_bbr_scale(wait_us * 3 / 4, rmdt_bbr_insisting(bbr));
+}
+
 void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t now_us)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
@@ -60,11 +75,7 @@ void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t no
 		rmdt_bbr_max_advance(&model->bw);
 		break;
 	case RMDT_BBR_CRUISE:
-		bbr->cruise_wait_us = PROBE_WAIT_US + random_below(bbr, PROBE_WAIT_SPREAD_US);
-		bbr->cruise_wait_us -= rmdt_bbr_scale(bbr->cruise_wait_us * 3 / 4, rmdt_bbr_insisting(bbr));
-		/* A start can be fooled: ask soon whether it was. */
-		if (bbr->cruises++ == 0)
-			bbr->cruise_wait_us = FIRST_PROBE_WAIT_US;
+		bbr->cruise_wait_us = cruise_wait_us(bbr);
 		break;
 	case RMDT_BBR_REFILL:
 		rmdt_bbr_model_reset_lo(model);

@@ -171,7 +171,7 @@ static const struct row rows[] = {
 	{ "cubic, shallow 20ms, 30ms", false, { SHARED(500 * MBIT, 30 * MS, 20 * MS, "cubic") },
 	  { .share = { .30, .30 } } },
 	{ "cubic, 300ms", false, { SHARED(500 * MBIT, 300 * MS, 200 * MS, "cubic") },
-	  { .share = { .25, .25 } } },
+	  { .share = { .22, .22 } } },
 	{ "first bbr, 10ms", false, { SHARED(500 * MBIT, 10 * MS, 100 * MS, "bbr1") },
 	  { .share = { .32, .32 } } },
 	{ "first bbr, 300ms", false, { SHARED(500 * MBIT, 300 * MS, 100 * MS, "bbr1") },
