@@ -288,7 +288,12 @@ static bool is_waited_for(const struct rmdt_out *out)
 /* Waking a writer costs as much as sending a train, so it is done for much room, or when little stays all there is. */
 static void offer_much_room(struct rmdt_out *out)
 {
-	if (rmdt_sendbuf_room(out->buf) < rmdt_sendbuf_limit(out->buf) / RMDT_OUT_ROOM_PARTS)
+	uint64_t much = rmdt_sendbuf_limit(out->buf) / RMDT_OUT_ROOM_PARTS;
+
+	/* However much is kept for the slow, the limit leaves only a few MiB ahead of the fast. */
+	if (much > RMDT_OUT_ROOM_BYTES)
+		much = RMDT_OUT_ROOM_BYTES;
+	if (rmdt_sendbuf_room(out->buf) < much)
 		rmdt_out_look_again(out);
 	else
 		rmdt_out_offer_room(out);
