@@ -14,6 +14,8 @@
 #include "cli/pipe.h"
 #include "cli/stop.h"
 
+#define MOST_THREADS 4		/* chosen without being asked */
+
 struct receiver {
 	struct rmdt_peer *peer;		/* NULL: could not even be begun */
 	struct meter meter;
@@ -237,6 +239,21 @@ static void transfer(struct sender *s)
 
 /* ---- begin and end --------------------------------------------------------------------------- */
 
+/* An association keeps to one thread of the engine, and a fast network keeps that busy: several want several. */
+static void choose_threads(struct sender *s)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = s->job->n < MOST_THREADS ? s->job->n : MOST_THREADS;
+	char text[8], err[RMDT_ERROR_BYTES];
+	const char *origin;
+
+	rmdt_config_get(s->job->config, "threads", &origin);
+	if (cores < 1 || strcmp(origin, "built-in") != 0)
+		return;
+	snprintf(text, sizeof(text), "%zu", n < (size_t)cores ? n : (size_t)cores);
+	rmdt_config_set(s->job->config, "threads", text, "number of receivers", err);
+}
+
 static bool open_flow(struct sender *s)
 {
 	struct rmdt_engine_options engine = {
@@ -247,8 +264,10 @@ static bool open_flow(struct sender *s)
 	};
 	struct rmdt_out_options out = { .purpose = RMDT_PIPE, .name = "stdin", .priority = 1 };
 	char why[RMDT_ERROR_BYTES] = "";
-	int ret = rmdt_engine_new(&engine, &s->engine, why);
+	int ret;
 
+	choose_threads(s);
+	ret = rmdt_engine_new(&engine, &s->engine, why);
 	if (ret == 0)
 		ret = rmdt_out_new(s->engine, &out, &s->out, why);
 	if (ret < 0)

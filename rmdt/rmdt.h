@@ -98,7 +98,7 @@ int rmdt_config_load_defaults(struct rmdt_config *cfg, char *err);
 int rmdt_config_load_file(struct rmdt_config *cfg, const char *path, char *err);
 /* origin: where the value came from, for rmdt_config_get, e.g. "--mtu". -EINVAL, -ENOENT (no such key). */
 int rmdt_config_set(struct rmdt_config *cfg, const char *key, const char *value, const char *origin, char *err);
-/* Effective value as text; *origin (may be NULL) tells where it came from. NULL when there is no such key. */
+/* Effective value as text; *origin (may be NULL) tells where it came from, "built-in" for a default. NULL when there is no such key. */
 const char *rmdt_config_get(const struct rmdt_config *cfg, const char *key, const char **origin);
 /* The value as a number: bytes, bytes per second, microseconds, count or 0/1. -ENOENT, -EINVAL (a text). */
 int rmdt_config_number(const struct rmdt_config *cfg, const char *key, uint64_t *value);
