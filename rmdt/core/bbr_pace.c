@@ -129,6 +129,19 @@ static uint64_t pacing_gain(const struct rmdt_bbr *bbr)
 	return CRUISE_PACING_GAIN - QUEUED_LESS * rmdt_bbr_yielding(bbr) / RMDT_BBR_ONE;
 }
 
+/*
+ * The first bytes leave at once, as the train that measures the path, also of one that is remembered. When the whole flight is
+ * lost, its repair does once more; after that the path is too slow for it, and hears less.
+ */
+static bool is_first_flight(const struct rmdt_bbr *bbr)
+{
+	uint64_t bytes = bbr->model.start.burst_bytes;
+
+	if (bbr->jump_rate == 0)
+		bytes *= RMDT_BBR_FLIGHTS;
+	return bbr->state == RMDT_BBR_STARTUP && !bbr->measured && bbr->burst_bytes < bytes;
+}
+
 static void set_pacing(struct rmdt_bbr *bbr)
 {
 	uint64_t rate = rmdt_bbr_sending_rate(bbr), gained;
@@ -139,9 +152,7 @@ static void set_pacing(struct rmdt_bbr *bbr)
 		if (bbr->capacity != 0)
 			gained = rmdt_bbr_smaller(gained, bbr->capacity);
 	}
-	/* The first bytes leave at once, as the train that measures the path, also of one that is remembered. */
-	if (bbr->state == RMDT_BBR_STARTUP && !bbr->measured &&
-	    (bbr->jump_rate == 0 || bbr->burst_bytes < bbr->model.start.burst_bytes))
+	if (is_first_flight(bbr))
 		gained = rmdt_bbr_larger(gained, rmdt_cc_initial_cwnd_bytes(&bbr->cc) * FLIGHT_HZ);
 	bbr->cc.pacing_rate = rmdt_bbr_larger(gained, 1);
 }

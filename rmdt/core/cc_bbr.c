@@ -336,7 +336,7 @@ static void bbr_on_sent(struct rmdt_cc *cc, uint32_t bytes, uint64_t in_flight_b
 
 	(void)in_flight_bytes;
 	bbr->last_sent_us = now_us;
-	if (bbr->burst_bytes >= bbr->model.start.burst_bytes)
+	if (bbr->burst_bytes >= RMDT_BBR_FLIGHTS * bbr->model.start.burst_bytes)
 		return;
 	bbr->burst_bytes += bytes;
 	if (bbr->burst_bytes >= bbr->model.start.burst_bytes)
