@@ -319,6 +319,88 @@ static void test_threads(void **state)
 	kit_stop(&b);
 }
 
+/* ---- wakes ---- */
+
+struct taking {
+	struct rmdt_in *in;
+	_Atomic uint64_t bytes;
+	bool bad;
+};
+
+/* Waits for ever, and takes what is there in pieces of any size. */
+static void *take_blocking(void *ctx)
+{
+	struct taking *t = ctx;
+	unsigned seed = 7;
+	const uint8_t *ptr;
+	ssize_t n;
+
+	while ((n = rmdt_in_peek(t->in, &ptr, -1, NULL)) > 0) {
+		size_t len = 1 + (size_t)rand_r(&seed) % (size_t)n;
+
+		t->bad |= ptr[0] != kit_byte(t->bytes) || ptr[len - 1] != kit_byte(t->bytes + len - 1);
+		rmdt_in_consume(t->in, len);
+		t->bytes += len;
+	}
+	t->bad |= n != 0 || rmdt_in_confirm(t->in) != 0;
+	return NULL;
+}
+
+static uint64_t bytes_read(struct kit_node *n)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&n->lock);
+	bytes = n->flow[0].bytes;
+	pthread_mutex_unlock(&n->lock);
+	return bytes;
+}
+
+/*
+ * However wakes are gathered: after a burst of any size and a silence, readers that wait and readers that are told have all of it,
+ * and a writer that waits for room gets it.
+ */
+static void test_bursts(void **state)
+{
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .buffer_bytes = 4 * MIB };
+	struct kit_node a = { 0 }, told = { 0 }, waiting = { .keep = true };
+	struct taking t = { .bad = false };
+	uint64_t sum = 0, until_ms;
+	unsigned seed = 5;
+	struct rmdt_out *out;
+	pthread_t id;
+
+	(void)state;
+	kit_start(&a);
+	kit_start(&told);
+	kit_start(&waiting);
+	out = kit_out(&a, &opt);
+	rmdt_out_join(out, kit_connect(&a, &told), 0);
+	rmdt_out_join(out, kit_connect(&a, &waiting), 0);
+	kit_await(&told, RMDT_EVENT_IN_OPEN, 1);
+	kit_await(&waiting, RMDT_EVENT_IN_OPEN, 1);
+	t.in = waiting.flow[0].in;
+	assert_int_equal(pthread_create(&id, NULL, take_blocking, &t), 0);
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t len = 1 + (uint64_t)rand_r(&seed) % (UINT64_C(1) << rand_r(&seed) % 23);
+
+		kit_write(out, len);
+		sum += len;
+		until_ms = now_ms() + KIT_WAIT_MS;
+		while ((bytes_read(&told) < sum || t.bytes < sum) && now_ms() < until_ms)
+			nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+		assert_int_equal(bytes_read(&told), sum);
+		assert_int_equal(t.bytes, sum);
+	}
+	rmdt_out_finish(out);
+	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
+	pthread_join(id, NULL);
+	assert_false(t.bad || told.flow[0].bad);
+	kit_stop(&a);
+	kit_stop(&told);
+	kit_stop(&waiting);
+}
+
 /* ---- messages ---- */
 
 static void test_messages(void **state)
@@ -361,6 +443,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_room_event),
 		cmocka_unit_test(test_many_writers),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_bursts),
 		cmocka_unit_test(test_messages),
 	};
 
