@@ -18,11 +18,9 @@ static void packet_is_good(struct rmdt_conn *c, uint64_t now_us, const struct rm
 	c->counters.packets_received++;
 	c->last_heard_us = now_us;
 	if (c->hs && c->cfg.initiator) {	/* H6 */
-		/* What went out before the FINISH that arrived was dropped (H7); the ack of a PING tells so at once. */
-		if (rmdt_handshake_was_repeated(c->hs)) {
-			c->probes = 1;
-			c->pending = true;
-		}
+		/* What went out before the FINISH that arrived was dropped (H7). */
+		if (rmdt_handshake_was_repeated(c->hs))
+			rmdt_conn_start_over(c, now_us);
 		rmdt_handshake_free(c->hs);
 		c->hs = NULL;
 	}
