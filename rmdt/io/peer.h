@@ -68,6 +68,7 @@ struct rmdt_peer {
 	struct rmdt_link *probe;	/* NULL: none under way */
 	struct rmdt_connect *connect;	/* while connecting */
 	struct rmdt_branch *branches;
+	unsigned fills;				/* of these, belong to an out with a source */
 	struct rmdt_in *ins;		/* that the application has not given back */
 	uint64_t uplink_bytes, uplink_demand;	/* io/uplink.c on the engine's first thread */
 	struct rmdt_peer *uplink_next;

@@ -223,6 +223,110 @@ static void test_room_event(void **state)
 	kit_stop(&b);
 }
 
+/* ---- a source ---- */
+
+struct source {
+	uint64_t off, stop, end;
+	unsigned calls, at_once;
+	bool bad;
+	_Atomic bool inside;
+};
+
+/* Uneven pieces, none from `stop` on. */
+static size_t pour(void *user, void *buf, size_t size)
+{
+	struct source *src = user;
+	struct rmdt_span span = { .ptr = buf, .off = src->off };
+	uint64_t left = src->stop - src->off;
+
+	if (atomic_exchange(&src->inside, true))
+		src->at_once++;
+	span.len = size < 1 + src->calls * 7919u % 200000 ? size : 1 + src->calls * 7919u % 200000;
+	if (span.len > left)
+		span.len = (size_t)left;
+	src->calls++;
+	kit_fill(&span);
+	src->off += span.len;
+	atomic_store(&src->inside, false);
+	return span.len;
+}
+
+/*
+ * A source is asked only after a poke, by one thread at a time, tells when it is dry, and leaves the tail to writers while it
+ * rests; a slow member stops it for want of room and sets it going again.
+ */
+static void play_source(const char *settings)
+{
+	struct source src = { .stop = 20 * MIB };
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .buffer_bytes = 2 * MIB, .fill = pour, .user = &src };
+	struct kit_node a = { .settings = settings }, b = { 0 }, c = { .keep = true };
+	struct rmdt_out *out;
+
+	kit_start(&a);
+	kit_start(&b);
+	kit_start(&c);
+	out = kit_out(&a, &opt);
+	rmdt_out_join(out, kit_connect_up(&a, &b), 0);
+	rmdt_out_join(out, kit_connect_up(&a, &c), 0);
+	kit_await(&c, RMDT_EVENT_IN_OPEN, 1);
+	assert_int_equal(src.calls, 0);
+	rmdt_out_poke(out);
+	kit_await(&b, RMDT_EVENT_IN_OPEN, 1);
+	kit_read(&c);
+	kit_await(&a, RMDT_EVENT_OUT_DRY, 1);
+	assert_int_equal(src.off, 20 * MIB);
+	kit_write(out, 3 * MIB);
+	src.off += 3 * MIB;
+	src.stop = 30 * MIB;
+	rmdt_out_poke(out);
+	kit_await(&a, RMDT_EVENT_OUT_DRY, 2);
+	rmdt_out_finish(out);
+	kit_await(&a, RMDT_EVENT_OUT_CONFIRMED, 2);
+	assert_int_equal(b.flow[0].bytes, 30 * MIB);
+	assert_int_equal(c.flow[0].bytes, 30 * MIB);
+	assert_false(b.flow[0].bad || c.flow[0].bad);
+	assert_int_equal(src.at_once, 0);
+	kit_stop(&a);
+	kit_stop(&b);
+	kit_stop(&c);
+}
+
+static void test_source(void **state)
+{
+	(void)state;
+	play_source("");
+	play_source("threads=2");
+}
+
+/* Freed while it pours: it is called no more. */
+static void test_source_freed(void **state)
+{
+	struct kit_node a = { 0 }, b = { 0 };
+	struct rmdt_peer *peer;
+
+	(void)state;
+	kit_start(&a);
+	kit_start(&b);
+	peer = kit_connect_up(&a, &b);
+	for (unsigned i = 1; i <= 20; i++) {
+		struct source src = { .stop = 1 << 30 };
+		struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .fill = pour, .user = &src };
+		struct rmdt_out *out;
+
+		assert_int_equal(rmdt_out_new(a.engine, &opt, &out, NULL), 0);
+		rmdt_out_join(out, peer, 0);
+		rmdt_out_poke(out);
+		kit_await(&b, RMDT_EVENT_IN_OPEN, i);
+		rmdt_out_free(out);
+		src.stop = 0;
+		src.off = UINT64_MAX;
+		kit_await(&b, RMDT_EVENT_IN_RESET, i);
+		assert_true(src.off == UINT64_MAX);
+	}
+	kit_stop(&a);
+	kit_stop(&b);
+}
+
 /* ---- writers ---- */
 
 struct writer {
@@ -441,6 +545,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_descriptor),
 		cmocka_unit_test(test_handler),
 		cmocka_unit_test(test_room_event),
+		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_source_freed),
 		cmocka_unit_test(test_many_writers),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_bursts),
