@@ -28,4 +28,12 @@ static inline bool rmdt_addr_equal(const struct rmdt_addr *a, const struct rmdt_
 	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
+/* Does it say from where answers leave? */
+static inline bool rmdt_addr_has_local(const struct rmdt_addr *a)
+{
+	static const uint8_t none[RMDT_ADDR_LOCAL_BYTES];
+
+	return memcmp(a->local, none, sizeof(none)) != 0;
+}
+
 #endif

@@ -2,31 +2,21 @@
 #define _GNU_SOURCE 1			/* sendmmsg, recvmmsg */
 #include "io/udp.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "io/address.h"
+#include "io/control.h"
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 #ifndef SO_ATTACH_REUSEPORT_CBPF
 #define SO_ATTACH_REUSEPORT_CBPF 51
 #endif
-
-/* Says that we understand marks of congestion. */
-#define ECT_0 2
 
 /* ---- opening ---- */
 
@@ -207,65 +197,12 @@ void rmdt_inbox_fini(struct rmdt_inbox *in)
 	in->buf = NULL;
 }
 
-union control {
-	struct cmsghdr align;
-	uint8_t bytes[CMSG_SPACE(sizeof(int)) * 4 + CMSG_SPACE(sizeof(struct in6_pktinfo))];
-};
-
-/* The local address as an in6_pktinfo. The interface matters only where the address means nothing without it. */
-static void keep_local(const struct cmsghdr *c, struct rmdt_addr *from)
-{
-	struct in6_pktinfo info = { 0 };
-	struct in_pktinfo v4;
-
-	static_assert(sizeof(info) == RMDT_ADDR_LOCAL_BYTES, "it must fit");
-	if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_len >= CMSG_LEN(sizeof(info))) {
-		memcpy(&info, CMSG_DATA(c), sizeof(info));
-		if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
-			info.ipi6_ifindex = 0;
-	} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_len >= CMSG_LEN(sizeof(v4))) {
-		memcpy(&v4, CMSG_DATA(c), sizeof(v4));
-		memset(&info.ipi6_addr.s6_addr[10], 0xff, 2);
-		memcpy(&info.ipi6_addr.s6_addr[12], &v4.ipi_spec_dst, 4);
-	}
-	memcpy(from->local, &info, sizeof(info));
-}
-
-static bool is_local(const struct cmsghdr *c)
-{
-	return (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) ||
-	       (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO);
-}
-
-static void read_control(struct msghdr *msg, size_t *segment, unsigned *ecn, struct rmdt_addr *from)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		int value = 0;
-
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
-			*ecn = *(uint8_t *)CMSG_DATA(c) & 3u;
-			continue;
-		}
-		if (is_local(c)) {
-			keep_local(c, from);
-			continue;
-		}
-		if (c->cmsg_len < CMSG_LEN(sizeof(value)))
-			continue;
-		memcpy(&value, CMSG_DATA(c), sizeof(value));
-		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS)
-			*ecn = (unsigned)value & 3u;
-		else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO && value > 0)
-			*segment = (size_t)value;
-	}
-}
-
 size_t rmdt_udp_receive(struct rmdt_udp *udp, struct rmdt_inbox *in)
 {
 	struct mmsghdr msgs[RMDT_INBOX_BUFFERS];
 	struct iovec iov[RMDT_INBOX_BUFFERS];
 	struct sockaddr_storage from[RMDT_INBOX_BUFFERS];
-	union control control[RMDT_INBOX_BUFFERS];
+	union rmdt_control control[RMDT_INBOX_BUFFERS];
 	int n;
 
 	for (size_t i = 0; i < RMDT_INBOX_BUFFERS; i++) {
@@ -287,7 +224,7 @@ size_t rmdt_udp_receive(struct rmdt_udp *udp, struct rmdt_inbox *in)
 		if ((h->msg_flags & MSG_TRUNC) || len == 0 ||
 		    !rmdt_address_set(&in->got[in->n].from, h->msg_name, h->msg_namelen))
 			continue;
-		read_control(h, &segment, &ecn, &in->got[in->n].from);
+		rmdt_control_read(h, &segment, &ecn, &in->got[in->n].from);
 		in->got[in->n].buf = iov[i].iov_base;
 		in->got[in->n].len = len;
 		in->got[in->n].segment = segment;
@@ -330,59 +267,10 @@ struct batch {
 	struct mmsghdr msgs[RMDT_OUTBOX_TRAINS];
 	struct iovec iov[RMDT_OUTBOX_TRAINS];
 	struct sockaddr_storage to[RMDT_OUTBOX_TRAINS];
-	union control control[RMDT_OUTBOX_TRAINS];
+	union rmdt_control control[RMDT_OUTBOX_TRAINS];
 	struct piece piece[RMDT_OUTBOX_TRAINS];
 	size_t n;
 };
-
-/* Appends one control message; there is room for all that a datagram may need. */
-static void add_control(struct msghdr *h, union control *control, int level, int type, const void *data, size_t len)
-{
-	struct cmsghdr *c = (struct cmsghdr *)(control->bytes + h->msg_controllen);
-
-	memset(c, 0, CMSG_SPACE(len));
-	c->cmsg_level = level;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(c), data, len);
-	h->msg_control = control;
-	h->msg_controllen += CMSG_SPACE(len);
-}
-
-static void add_segment_size(struct msghdr *h, union control *control, uint16_t segment)
-{
-	add_control(h, control, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment));
-}
-
-/* What goes to an IPv4 address has a type of service, also from an IPv6 socket. */
-static void add_ect(struct msghdr *h, union control *control, const struct rmdt_addr *to)
-{
-	int value = ECT_0;
-
-	if (rmdt_address_family(to) == AF_INET)
-		add_control(h, control, IPPROTO_IP, IP_TOS, &value, sizeof(value));
-	else
-		add_control(h, control, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value));
-}
-
-static bool has_local(const struct rmdt_addr *to)
-{
-	static const uint8_t none[RMDT_ADDR_LOCAL_BYTES];
-
-	return memcmp(to->local, none, sizeof(none)) != 0;
-}
-
-static void add_local(struct msghdr *h, union control *control, const struct rmdt_addr *to, int family)
-{
-	struct in_pktinfo v4 = { 0 };
-
-	if (family == AF_INET6) {
-		add_control(h, control, IPPROTO_IPV6, IPV6_PKTINFO, to->local, sizeof(to->local));
-		return;
-	}
-	memcpy(&v4.ipi_spec_dst, to->local + 12, 4);
-	add_control(h, control, IPPROTO_IP, IP_PKTINFO, &v4, sizeof(v4));
-}
 
 /* Appends bytes [off, ...) of a train as one message; how many. 0: no socket of ours reaches that kind of address. */
 static size_t add_piece(struct batch *b, const struct rmdt_udp *udp, struct rmdt_outbox *out, size_t i, size_t off,
@@ -399,11 +287,10 @@ static size_t add_piece(struct batch *b, const struct rmdt_udp *udp, struct rmdt
 		return 0;
 	b->iov[b->n] = (struct iovec){ t->buf + off, len };
 	if (len > t->segment)
-		add_segment_size(h, &b->control[b->n], (uint16_t)t->segment);
+		rmdt_control_add_segment(h, &b->control[b->n], (uint16_t)t->segment);
 	if (t->ect)
-		add_ect(h, &b->control[b->n], &t->to);
-	if (has_local(&t->to))
-		add_local(h, &b->control[b->n], &t->to, udp->family);
+		rmdt_control_add_ect(h, &b->control[b->n], &t->to);
+	rmdt_control_add_local(h, &b->control[b->n], &t->to, udp->family);
 	b->piece[b->n] = (struct piece){ i, len, len > t->segment };
 	b->n++;
 	return len;
@@ -459,7 +346,7 @@ static bool is_about_address(int error)
  */
 static int on_refusal(struct rmdt_outbox *out, const struct batch *b, int error, bool *split)
 {
-	if (is_about_address(error) && has_local(&out->train[out->at].to)) {
+	if (is_about_address(error) && rmdt_addr_has_local(&out->train[out->at].to)) {
 		memset(out->train[out->at].to.local, 0, RMDT_ADDR_LOCAL_BYTES);
 		return 0;
 	}
@@ -524,13 +411,12 @@ int rmdt_udp_send_one(struct rmdt_udp *udp, const void *buf, size_t len, const s
 	struct sockaddr_storage ss;
 	struct iovec iov = { (void *)(uintptr_t)buf, len };
 	struct msghdr h = { .msg_name = &ss, .msg_iov = &iov, .msg_iovlen = 1 };
-	union control control;
+	union rmdt_control control;
 
 	h.msg_namelen = rmdt_address_get(to, udp->family, &ss);
 	if (!h.msg_namelen)
 		return -EAFNOSUPPORT;
-	if (has_local(to))
-		add_local(&h, &control, to, udp->family);
+	rmdt_control_add_local(&h, &control, to, udp->family);
 	if (sendmsg(udp->fd, &h, MSG_DONTWAIT) >= 0)
 		return 0;
 	if (!h.msg_controllen || !is_about_address(errno))
