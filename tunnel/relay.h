@@ -66,7 +66,10 @@ struct relay {
 	struct exit_side *exit;		/* tcp at the exit; NULL otherwise */
 	struct sessions *sessions;	/* udp; NULL otherwise */
 	struct relay_counters count;
+	atomic_bool is_ready;		/* all of the above is there, for callbacks on I/O threads */
 	atomic_bool is_draining;	/* no new streams */
+	int log_level;			/* lines above it are not told */
+	int status;			/* what relay_run returns */
 	uint64_t started_us;		/* CLOCK_MONOTONIC */
 	struct ev_io events;
 	struct ev_timer drain;
@@ -76,7 +79,7 @@ struct relay {
 /* -EINVAL etc. with err (RMDT_ERROR_BYTES): nothing runs then. `opt` is borrowed for the life of the relay. */
 int relay_new(const struct relay_options *opt, struct relay **relay, char *err);
 void relay_free(struct relay *relay);
-/* Until the relay was asked to stop and is drained. 0. */
+/* Until the relay was asked to stop and is drained: 0. -EINVAL: relay_fail was called, and has told why. */
 int relay_run(struct relay *relay);
 /* Asked once: no new streams, end when the last is over or drain_us has passed. Asked twice, or at_once: end now. */
 void relay_stop(struct relay *relay, bool at_once);
@@ -84,6 +87,12 @@ void relay_stop(struct relay *relay, bool at_once);
 /* A line on stderr; level as in rmdt_engine_options.log. From any thread. */
 void relay_log(const struct relay *relay, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Tells why, and ends relay_run. */
+void relay_fail(struct relay *relay, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line {"event": EVENT, "time": ..., KEY: VALUE} in opt->json. */
+void relay_event(struct relay *relay, const char *event, const char *key, const char *value);
+/* The last stream may be gone: a relay that drains looks whether it can end. */
+void relay_on_idle(struct relay *relay);
 uint64_t relay_now_us(void);		/* CLOCK_MONOTONIC */
 
 #endif
