@@ -13,6 +13,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "tunnel", dexor_tunnel_main, "carry TCP and UDP between two relays" },
+	{ "status", dexor_status_main, "what is running, and how it fares" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

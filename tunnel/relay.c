@@ -14,7 +14,9 @@
 #include "cli/text.h"
 #include "tunnel/entry.h"
 #include "tunnel/exit.h"
+#include "tunnel/report.h"
 #include "tunnel/route.h"
+#include "tunnel/session.h"
 #include "tunnel/stream.h"
 
 #define EVENTS_A_TURN 256		/* of the engine, before sockets get their turn */
@@ -108,16 +110,30 @@ static void on_message(struct relay *relay, struct rmdt_peer *peer)
 	uint8_t buf[65536];
 	int n;
 
-	(void)relay;
 	while ((n = rmdt_message_recv(peer, buf, sizeof(buf))) >= 0)
-		continue;
+		if (relay->sessions != NULL)
+			sessions_on_message(relay->sessions, peer, buf, (size_t)n);
+}
+
+static void on_down(struct relay *relay, const struct rmdt_event *event)
+{
+	if (relay->sessions != NULL)
+		sessions_on_peer_down(relay->sessions, event->peer);
+	routes_on_down(relay->routes, event->peer, event->code, event->reason);
+	report_on_link(relay->report);
+}
+
+static void on_up(struct relay *relay, struct rmdt_peer *peer)
+{
+	routes_on_up(relay->routes, peer);
+	report_on_link(relay->report);
 }
 
 static void take_event(struct relay *relay, const struct rmdt_event *event)
 {
 	switch (event->kind) {
-	case RMDT_EVENT_PEER_UP: routes_on_up(relay->routes, event->peer); break;
-	case RMDT_EVENT_PEER_DOWN: routes_on_down(relay->routes, event->peer, event->code, event->reason); break;
+	case RMDT_EVENT_PEER_UP: on_up(relay, event->peer); break;
+	case RMDT_EVENT_PEER_DOWN: on_down(relay, event); break;
 	case RMDT_EVENT_PEER_MOVED: routes_on_moved(relay->routes, event->peer); break;
 	case RMDT_EVENT_MESSAGE: on_message(relay, event->peer); break;
 	case RMDT_EVENT_IN_OPEN: streams_on_in_open(relay->streams, event->in); break;
@@ -164,6 +180,7 @@ void relay_stop(struct relay *relay, bool at_once)
 		return;
 	}
 	relay->is_draining = true;
+	report_on_stop(relay->report);
 	entry_free(relay->entry);
 	relay->entry = NULL;
 	routes_rest(relay->routes);
@@ -293,6 +310,8 @@ static int set_up(struct relay *relay, char *err)
 		watch(relay);
 	if (ret == 0 && near->scheme == TARGET_TCP)
 		ret = is_entry ? entry_new(relay, near, &relay->entry, err) : exit_new(relay, near, &relay->exit);
+	if (ret == 0 && near->scheme == TARGET_UDP)
+		ret = sessions_new(relay, near, &relay->sessions, err);
 	return ret;
 }
 
@@ -331,7 +350,10 @@ int relay_run(struct relay *relay)
 	relay_log(relay, 1, "from %s to %s, at UDP port %u", opt->local.text, opt->remote.text,
 		  rmdt_engine_port(relay->engine));
 	relay_event(relay, "start", NULL, NULL);
+	relay->report = report_start(relay);
 	ev_run(relay->loop, 0);
+	report_free(relay->report);
+	relay->report = NULL;
 	relay_event(relay, "end", NULL, NULL);
 	return relay->status;
 }
@@ -345,6 +367,7 @@ void relay_free(struct relay *relay)
 	streams_free(relay->streams);
 	relay->streams = NULL;
 	exit_free(relay->exit);
+	sessions_free(relay->sessions);
 	routes_drop_links(relay->routes);
 	if (relay->engine != NULL)
 		stop_watching(relay);

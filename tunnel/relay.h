@@ -53,6 +53,7 @@ struct routes;
 struct streams;
 struct entry;
 struct exit_side;
+struct report;
 struct sessions;
 
 struct relay {
@@ -65,6 +66,7 @@ struct relay {
 	struct entry *entry;		/* tcp at the entry; NULL otherwise */
 	struct exit_side *exit;		/* tcp at the exit; NULL otherwise */
 	struct sessions *sessions;	/* udp; NULL otherwise */
+	struct report *report;		/* while it runs */
 	struct relay_counters count;
 	atomic_bool is_ready;		/* all of the above is there, for callbacks on I/O threads */
 	atomic_bool is_draining;	/* no new streams */
