@@ -6,10 +6,10 @@
 _pipeclone() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local options='--listen --send --keep --quiet --progress --json --config --help --version
-		--buffer --mtu --mtu-probe --rate --cc --cipher --threads --slow --connect-timeout --dead-after --keepalive
-		--linger --identity --psk --strict --max-peers --max-flows --max-half-open --rekey-packets --rekey-after
+		--buffer --mtu --mtu-probe --rate --cc --remember --cipher --threads --slow --connect-timeout --dead-after
+		--keepalive --linger --identity --psk --strict --max-peers --max-flows --max-half-open --rekey-packets --rekey-after
 		--socket-buffer --gso --gro --log-level'
-	local flags='--no-mtu-probe --no-strict --no-gso --no-gro'
+	local flags='--no-mtu-probe --no-remember --no-strict --no-gso --no-gro'
 
 	# bash splits words at '=' and ':'.
 	[[ $cur == = ]] && cur=

@@ -15,6 +15,8 @@
  */
 
 #define RMDT_BBR_US_PER_S UINT64_C(1000000)
+/* Less than that is no queue, however short a queue the bottleneck holds. */
+#define RMDT_BBR_QUEUE_LEAST_US 1500
 /* Gains and shares are in thousandths. */
 #define RMDT_BBR_ONE 1000
 
@@ -40,6 +42,8 @@ struct rmdt_bbr {
 	uint64_t full_bw;		/* best rate when growth was last seen */
 	uint32_t full_bw_rounds;	/* rounds without growth since */
 	bool measured;			/* some rate was the path's and not the application's */
+	uint32_t found_rounds;		/* rounds at full speed since the start had found the rate */
+	uint64_t proven_rate;		/* delivered bytes/s in such a round; 0: none yet */
 	uint64_t best_passed;		/* best share of arriving to sending, in thousandths */
 	uint32_t less_windows;		/* windows in a row with clearly less */
 	uint64_t heard_bytes;		/* packets sent before so many were delivered witness nothing */
@@ -58,11 +62,17 @@ struct rmdt_bbr {
 	uint32_t slow_rounds;		/* rounds in a row with a queue and far less delivered */
 	uint32_t clear_rounds;		/* rounds in a row without queue or loss while cut */
 	uint32_t shared_rounds;		/* rounds in a row with a queue that is not ours */
+	uint32_t lone_cycles;		/* probing cycles in a row without a queue that is not ours */
+	uint64_t shared_least_us;	/* least and largest of the rounds' RTTs while it is so */
+	uint64_t shared_most_us;
+	uint64_t yielded_us;		/* when some of the rate was last left to others */
 	uint64_t full_queue_us;		/* delay of the queue when it overflowed; 0: never seen */
 	uint64_t cut_round;		/* round of the last cut */
 	uint32_t cut_baseline_ppm;	/* baseline at the last cut */
 
 	/* ProbeRTT. */
+	uint64_t probe_rtt_from_us;	/* RTT when it began */
+	uint64_t probe_rtt_round;	/* round in which the flight was down */
 	uint64_t probe_rtt_done_us;	/* 0: flight not yet down */
 	uint64_t probe_rtt_us;		/* least RTT seen in it */
 
@@ -116,11 +126,19 @@ static inline uint64_t rmdt_bbr_full_bytes(const struct rmdt_bbr *bbr)
 	return rmdt_bbr_bdp_bytes(bbr) + rmdt_bbr_quanta_bytes(bbr);
 }
 
-/* Is there a queue now, of so many times what counts as one? */
+/* So many times what counts as a queue; where the bottleneck is known to hold little, half of that will do. */
+static inline uint64_t rmdt_bbr_queue_thresh_us(const struct rmdt_bbr *bbr, uint64_t times)
+{
+	uint64_t thresh_us = times * rmdt_bbr_model_queue_thresh_us(&bbr->model, rmdt_bbr_mss(bbr));
+
+	if (bbr->full_queue_us == 0)
+		return thresh_us;
+	return rmdt_bbr_smaller(thresh_us, rmdt_bbr_larger(bbr->full_queue_us / 2, RMDT_BBR_QUEUE_LEAST_US));
+}
+
 static inline bool rmdt_bbr_has_queue(const struct rmdt_bbr *bbr, uint64_t times)
 {
-	return rmdt_bbr_model_queue_us(&bbr->model) >
-	       times * rmdt_bbr_model_queue_thresh_us(&bbr->model, rmdt_bbr_mss(bbr));
+	return rmdt_bbr_model_queue_us(&bbr->model) > rmdt_bbr_queue_thresh_us(bbr, times);
 }
 
 /* Rounds of feedback since the state began. */
@@ -138,8 +156,14 @@ void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t no
  */
 uint64_t rmdt_bbr_yielding(const struct rmdt_bbr *bbr);
 
+/* How far, in thousandths, to bear what others do to a flow that has less than its share. */
+uint64_t rmdt_bbr_insisting(const struct rmdt_bbr *bbr);
+
 /* Others fill the queue too. */
 bool rmdt_bbr_is_shared(const struct rmdt_bbr *bbr);
+
+/* A rate so much higher, in thousandths, is what a probe looks for. */
+uint64_t rmdt_bbr_up_growth(const struct rmdt_bbr *bbr);
 
 /* Set pacing_rate and cwnd_bytes by state and model. */
 void rmdt_bbr_set_pace(struct rmdt_bbr *bbr);

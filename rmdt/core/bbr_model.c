@@ -35,7 +35,7 @@
 /* No more than this share of a rate is taken for luck. */
 #define LUCK_DIVISOR 16
 /* How long the most that a path carried is remembered, at least. */
-#define PEAK_SLOT_US 30000000
+#define PEAK_SLOT_US 120000000
 
 void rmdt_bbr_model_init(struct rmdt_bbr_model *model, uint64_t now_us)
 {
@@ -137,6 +137,14 @@ uint32_t rmdt_bbr_model_share(const struct rmdt_bbr_model *model)
 	if (peak == 0 || model->last_bw >= peak)
 		return 1000;
 	return (uint32_t)(model->last_bw * 1000 / peak);
+}
+
+void rmdt_bbr_model_note_ceiling(struct rmdt_bbr_model *model)
+{
+	uint64_t bw = rmdt_bbr_max_get(&model->bw);
+
+	if (bw < rmdt_bbr_max_get(&model->peak))
+		rmdt_bbr_max_reset(&model->peak, bw);
 }
 
 void rmdt_bbr_model_shrink_bw(struct rmdt_bbr_model *model, uint32_t keep_pm)

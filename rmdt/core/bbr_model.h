@@ -98,6 +98,9 @@ bool rmdt_bbr_model_is_short(const struct rmdt_bbr_model *model);
 /* What the last round delivered, in thousandths of the most that the path was seen to carry. */
 uint32_t rmdt_bbr_model_share(const struct rmdt_bbr_model *model);
 
+/* The path carries no more than the present rate. */
+void rmdt_bbr_model_note_ceiling(struct rmdt_bbr_model *model);
+
 /* Take back a share of the rate that was believed: keep_pm thousandths stay. */
 void rmdt_bbr_model_shrink_bw(struct rmdt_bbr_model *model, uint32_t keep_pm);
 

@@ -13,7 +13,10 @@
 #define UP_PACING_GAIN 1250
 #define UP_FAST_PACING_GAIN 2000
 #define UP_LEAST_PACING_GAIN 1080
-#define UP_FOUND 1050			/* of the rate before: there is more, or much more */
+#define UP_GENTLE_PACING_GAIN 1020	/* where the queue is known to hold little */
+#define UP_QUEUE_DIVISOR 3
+#define UP_FOUND 50			/* more than the rate before: there is more, ... */
+#define UP_FOUND_SHARE 600		/* ... or so much of what is asked */
 #define UP_FOUND_MUCH 1400
 /* Two: a lost packet is repaired within the flight, even when its repair is lost. */
 #define CWND_GAIN 2000
@@ -40,6 +43,9 @@
 /* Share of the path, in thousandths, from which to yield, and to yield fully. */
 #define YIELD_FROM 400
 #define YIELD_FULLY 600
+/* The same from which to insist on more, and to insist fully. */
+#define INSIST_FROM 450
+#define INSIST_FULLY 300
 
 uint64_t rmdt_bbr_yielding(const struct rmdt_bbr *bbr)
 {
@@ -52,20 +58,49 @@ uint64_t rmdt_bbr_yielding(const struct rmdt_bbr *bbr)
 	return (share - YIELD_FROM) * RMDT_BBR_ONE / (YIELD_FULLY - YIELD_FROM);
 }
 
-/* A smaller step on a long path: a round of it lasts longer. */
+uint64_t rmdt_bbr_insisting(const struct rmdt_bbr *bbr)
+{
+	uint64_t share = rmdt_bbr_model_share(&bbr->model);
+
+	if (!rmdt_bbr_is_shared(bbr) || share >= INSIST_FROM)
+		return 0;
+	if (share <= INSIST_FULLY)
+		return RMDT_BBR_ONE;
+	return (INSIST_FROM - share) * RMDT_BBR_ONE / (INSIST_FROM - INSIST_FULLY);
+}
+
+/*
+ * A smaller step on a long path: a round of it lasts longer. And none that would overflow a queue that is known to be short
+ * before the answer comes: losses would teach us nothing, and would be everybody's.
+ */
+static uint64_t up_step(const struct rmdt_bbr *bbr)
+{
+	uint64_t rtt_us = rmdt_bbr_larger(bbr->model.min_rtt_us, 1);
+	uint64_t step = rmdt_bbr_larger(UP_QUEUE_US * RMDT_BBR_ONE / rtt_us, UP_LEAST_PACING_GAIN - RMDT_BBR_ONE);
+	uint64_t gentle;
+
+	step = rmdt_bbr_smaller(step, UP_PACING_GAIN - RMDT_BBR_ONE);
+	if (bbr->full_queue_us == 0 || rmdt_bbr_insisting(bbr) > 0)
+		return step;
+	gentle = bbr->full_queue_us / UP_QUEUE_DIVISOR * RMDT_BBR_ONE / rtt_us;
+	return rmdt_bbr_smaller(step, rmdt_bbr_larger(gentle, UP_GENTLE_PACING_GAIN - RMDT_BBR_ONE));
+}
+
+uint64_t rmdt_bbr_up_growth(const struct rmdt_bbr *bbr)
+{
+	return RMDT_BBR_ONE + rmdt_bbr_smaller(UP_FOUND, rmdt_bbr_scale(up_step(bbr), UP_FOUND_SHARE));
+}
+
 static uint64_t up_gain(const struct rmdt_bbr *bbr)
 {
-	const struct rmdt_bbr_model *model = &bbr->model;
-	uint64_t step = UP_QUEUE_US * RMDT_BBR_ONE / rmdt_bbr_larger(model->min_rtt_us, 1);
-	uint64_t bw = rmdt_bbr_max_get(&model->bw);
+	uint64_t bw = rmdt_bbr_max_get(&bbr->model.bw);
 
 	/* It found something: there may be much more. */
 	if (bw > rmdt_bbr_scale(bbr->up_bw, UP_FOUND_MUCH))
 		return UP_FAST_PACING_GAIN;
-	if (bw > rmdt_bbr_scale(bbr->up_bw, UP_FOUND))
+	if (bw > rmdt_bbr_scale(bbr->up_bw, rmdt_bbr_up_growth(bbr)))
 		return UP_PACING_GAIN;
-	step = rmdt_bbr_smaller(step, UP_PACING_GAIN - RMDT_BBR_ONE);
-	return rmdt_bbr_larger(RMDT_BBR_ONE + step, UP_LEAST_PACING_GAIN);
+	return RMDT_BBR_ONE + up_step(bbr);
 }
 
 static uint64_t pacing_gain(const struct rmdt_bbr *bbr)

@@ -11,9 +11,13 @@
 #define EXCESS_ALONE_PPM 50000
 #define EXCESS_UNKNOWN_PPM 150000	/* the same, while nothing is known of chance */
 #define EXCESS_STRONG_PPM 200000
+#define EXCESS_INSISTING_PPM 100000	/* more than otherwise, when insisting fully */
 #define CE_PPM 10000
 #define LO_BETA 700			/* a cut keeps so much, or what was delivered */
 #define YIELD_MOST 200			/* taken off at a cut when yielding fully */
+#define LEAVE_ROOM 30			/* taken off each time when others keep the queue full, ... */
+#define LEAVE_ROOM_US 100000		/* ... no more often than that */
+#define FULL_QUEUE_DIVISOR 8
 #define SHARED_ROUNDS 3			/* rounds with a queue that show that others make it */
 #define SLOWER 750			/* of the old rate, in thousandths */
 #define STRONG_ROUNDS 2
@@ -34,8 +38,7 @@ static bool saw_queue(const struct rmdt_bbr *bbr)
 {
 	const struct rmdt_bbr_model *model = &bbr->model;
 
-	return model->last_rtt_us != UINT64_MAX && model->last_rtt_us > model->min_rtt_us +
-	       rmdt_bbr_model_queue_thresh_us(model, rmdt_bbr_mss(bbr));
+	return model->last_rtt_us != UINT64_MAX && model->last_rtt_us > model->min_rtt_us + rmdt_bbr_queue_thresh_us(bbr, 1);
 }
 
 /* Congestion in the round that just ended? */
@@ -52,7 +55,33 @@ static bool is_congested(const struct rmdt_bbr *bbr)
 	if (saw_queue(bbr) && rmdt_bbr_is_shared(bbr))
 		limit_ppm -= (uint32_t)rmdt_bbr_scale(EXCESS_WITH_QUEUE_PPM - EXCESS_YIELDING_PPM,
 					     rmdt_bbr_yielding(bbr));
+	limit_ppm += (uint32_t)rmdt_bbr_scale(EXCESS_INSISTING_PPM, rmdt_bbr_insisting(bbr));
 	return model->last_ce_ppm > CE_PPM || model->last_excess_ppm > limit_ppm;
+}
+
+/* A path that became longer looks like a queue of others, but for its standing still. */
+static bool is_fought_over(const struct rmdt_bbr *bbr)
+{
+	return rmdt_bbr_is_shared(bbr) && (bbr->full_queue_us != 0 ||
+		bbr->shared_most_us > bbr->shared_least_us + rmdt_bbr_queue_thresh_us(bbr, 1));
+}
+
+/*
+ * Others keep the queue full: take part in that no more, but send what comes through, and a little less, until they have their
+ * share. Who grows by filling queues and backs off from loss gets room only so.
+ */
+static void leave_room(struct rmdt_bbr *bbr, uint64_t now_us)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	uint64_t bw = rmdt_bbr_max_get(&model->bw), yield = rmdt_bbr_yielding(bbr), keep;
+
+	if (bbr->state != RMDT_BBR_CRUISE || !saw_queue(bbr) || !is_fought_over(bbr) || yield == 0 ||
+	    now_us < bbr->yielded_us + LEAVE_ROOM_US)
+		return;
+	bbr->yielded_us = now_us;
+	keep = RMDT_BBR_ONE - rmdt_bbr_scale(LEAVE_ROOM, yield);
+	if (model->last_bw < bw)
+		rmdt_bbr_model_shrink_bw(model, (uint32_t)keep);
 }
 
 /* A queue, and much less delivered than the path once did: is it no longer that path? */
@@ -60,7 +89,7 @@ static bool is_slower(const struct rmdt_bbr *bbr)
 {
 	const struct rmdt_bbr_model *model = &bbr->model;
 
-	return saw_queue(bbr) && !model->last_app_limited &&
+	return saw_queue(bbr) && !model->last_app_limited && rmdt_bbr_insisting(bbr) == 0 &&
 	       model->last_bw < rmdt_bbr_scale(rmdt_bbr_max_get(&model->bw), SLOWER);
 }
 
@@ -113,17 +142,44 @@ static void relax(struct rmdt_bbr *bbr)
 		rmdt_bbr_model_reset_lo(model);
 }
 
+/*
+ * How long a queue the bottleneck holds: what it was when it overflowed, by our probe or with others in it. More, when more was
+ * seen without loss; and it is asked again: each round of a probe without loss makes it a little more.
+ */
+static void note_full_queue(struct rmdt_bbr *bbr)
+{
+	const struct rmdt_bbr_model *model = &bbr->model;
+	uint64_t queue_us = model->last_max_rtt_us > model->min_rtt_us ? model->last_max_rtt_us - model->min_rtt_us : 0;
+	bool is_up = bbr->state == RMDT_BBR_UP, probed = is_up || bbr->state == RMDT_BBR_DOWN;
+	uint32_t limit_ppm = EXCESS_UNKNOWN_PPM;
+
+	if (rmdt_bbr_loss_is_known(&model->loss, rmdt_bbr_mss(bbr)))
+		limit_ppm = EXCESS_YIELDING_PPM;
+	if ((probed || saw_queue(bbr)) && model->last_excess_ppm > limit_ppm) {
+		bbr->full_queue_us = rmdt_bbr_larger(queue_us, 1);
+	} else if (bbr->full_queue_us != 0) {
+		if (is_up)
+			bbr->full_queue_us += bbr->full_queue_us / FULL_QUEUE_DIVISOR;
+		bbr->full_queue_us = rmdt_bbr_larger(bbr->full_queue_us, queue_us);
+	}
+}
+
 /* Our own queues are gone soon after a probe; one that stays while cruising is others' too. */
 static void note_sharing(struct rmdt_bbr *bbr)
 {
-	const struct rmdt_bbr_model *model = &bbr->model;
-
+	if (bbr->shared_rounds == 0)
+		bbr->shared_least_us = bbr->shared_most_us = bbr->model.last_rtt_us;
+	if (saw_queue(bbr)) {
+		bbr->shared_least_us = rmdt_bbr_smaller(bbr->shared_least_us, bbr->model.last_rtt_us);
+		bbr->shared_most_us = rmdt_bbr_larger(bbr->shared_most_us, bbr->model.last_rtt_us);
+	}
 	if (!saw_queue(bbr))
 		bbr->shared_rounds -= bbr->shared_rounds > 0;
 	else if (bbr->state == RMDT_BBR_CRUISE && bbr->shared_rounds < 2 * SHARED_ROUNDS)
 		bbr->shared_rounds++;
-	if (saw_queue(bbr) && model->last_excess_ppm > EXCESS_YIELDING_PPM)
-		bbr->full_queue_us = model->last_max_rtt_us - model->min_rtt_us;
+	if (bbr->shared_rounds > 0)
+		bbr->lone_cycles = 0;
+	note_full_queue(bbr);
 }
 
 void rmdt_bbr_react(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
@@ -143,6 +199,7 @@ void rmdt_bbr_react(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 	}
 	if (!is_congested(bbr)) {
 		relax(bbr);
+		leave_room(bbr, ack->now_us);
 		return;
 	}
 	if (bbr->state == RMDT_BBR_UP) {

@@ -11,6 +11,8 @@
 #define BELIEVE_BOTH 900
 /* A train may say so much less than what is remembered and still confirm it. */
 #define ALIKE 700
+/* Less than this of what is remembered, when the bottleneck was found: the path is another one. */
+#define WRONG 500
 /* A sending rate within these bounds of the capacity tests it. */
 #define TEST_FROM 920
 #define TEST_TO 1080
@@ -77,6 +79,11 @@ static enum verdict judge_window(struct rmdt_bbr *bbr)
 
 static void leave_startup(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t now_us)
 {
+	uint64_t bw = rmdt_bbr_max_get(&bbr->model.bw);
+
+	/* A memory that was wrong must not fool the next start, however short this transfer is. */
+	if (state == RMDT_BBR_DRAIN && bw < rmdt_bbr_scale(bbr->cc.config.hint_rate, WRONG))
+		bbr->proven_rate = bw;
 	bbr->capacity = 0;
 	bbr->jump_rate = 0;
 	rmdt_bbr_enter(bbr, state, now_us);

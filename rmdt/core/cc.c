@@ -19,6 +19,9 @@
 #define INITIAL_CWND_BYTES 65536
 #define INITIAL_CWND_LEAST_PKTS 4
 
+/* A rate so near the cap is the cap. */
+#define CAP_NEAR_DIVISOR 10
+
 /* Below a packet per second nothing would ever be learned about the path. */
 #define LEAST_PACING_RATE 1000
 
@@ -135,6 +138,12 @@ void rmdt_cc_set_initial_rtt(struct rmdt_cc *cc, uint64_t rtt_us, uint64_t now_u
 	cc->ops->init(cc, now_us);
 }
 
+void rmdt_cc_set_hint(struct rmdt_cc *cc, uint64_t rate, uint64_t rtt_us)
+{
+	cc->config.hint_rate = rate;
+	cc->config.hint_rtt_us = rtt_us;
+}
+
 void rmdt_cc_set_cap_rate(struct rmdt_cc *cc, uint64_t rate)
 {
 	cc->config.cap_rate = rate;
@@ -171,6 +180,9 @@ void rmdt_cc_info_get(const struct rmdt_cc *cc, struct rmdt_cc_info *info)
 	info->pacing_rate = rmdt_cc_pacing_rate(cc);
 	info->capped = cc->config.cap_rate != 0 && cc->pacing_rate > cc->config.cap_rate;
 	cc->ops->info(cc, info);
+	/* What a cap allows says nothing of the path. */
+	if (cc->config.cap_rate != 0 && info->path_rate >= cc->config.cap_rate - cc->config.cap_rate / CAP_NEAR_DIVISOR)
+		info->path_rate = 0;
 }
 
 uint64_t rmdt_cc_initial_cwnd_bytes(const struct rmdt_cc *cc)

@@ -61,7 +61,12 @@ struct rmdt_cc_info {
 	const char *state;		/* "startup", ...; static storage */
 	uint64_t cwnd_bytes;
 	uint64_t pacing_rate;		/* bytes/s */
-	uint64_t bandwidth;		/* bytes/s as estimated; 0: unknown. The next start's hint */
+	uint64_t bandwidth;		/* bytes/s as estimated; 0: unknown */
+	/*
+	 * Bytes/s that the path was seen to carry, by rounds in which neither the application nor a cap
+	 * held back, after the start had found the rate: the next start's hint. 0: not seen.
+	 */
+	uint64_t path_rate;
 	uint64_t min_rtt_us;		/* as used by the controller; 0: unknown */
 	uint32_t random_loss_ppm;	/* share of loss taken for random; 0 where not estimated */
 	bool capped;			/* pacing_rate is held down by cap_rate */
@@ -140,6 +145,9 @@ void rmdt_cc_set_mss(struct rmdt_cc *cc, uint32_t mss_bytes);
  * once, before the first rmdt_cc_on_sent.
  */
 void rmdt_cc_set_initial_rtt(struct rmdt_cc *cc, uint64_t rtt_us, uint64_t now_us);
+
+/* What is remembered of the path, as in the config. Before the first rmdt_cc_on_sent. */
+void rmdt_cc_set_hint(struct rmdt_cc *cc, uint64_t rate, uint64_t rtt_us);
 
 /* Change the cap (an uplink shared anew over its peers) or, for "fixed", the rate. */
 void rmdt_cc_set_cap_rate(struct rmdt_cc *cc, uint64_t rate);

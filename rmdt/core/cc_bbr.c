@@ -18,13 +18,15 @@
 #define DRAIN_ROUNDS 3			/* before it is asked whether there is a queue at all */
 #define DRAIN_LESS 875			/* a round at half the rate makes the RTT as short as that, if there is */
 #define DOWN_ROUNDS 4			/* a queue that stays longer is not ours */
+#define LONE_CYCLES 4			/* without others, before the peak is what we have */
 #define UP_ROUNDS 2			/* without growth, and a probe is over */
-#define UP_GROWTH 1050
 #define UP_HI_GAIN 1250			/* how a bound rises in each round of a probe */
 #define CALM_GAIN 950			/* a cut to less leaves the path part empty */
 #define MIN_RTT_STALE_US 5000000
 #define PROBE_RTT_US 200000
+#define PROBE_RTT_NEAR_DIVISOR 32
 #define LONG_IDLE_US 10000000
+#define PROVEN_ROUNDS 4
 /* What is kept of the rate after a long silence: a capacity to confirm, a rate to begin with. */
 #define RESTART_KEEP 250
 #define RESTART_JUMP 500
@@ -51,16 +53,22 @@ void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t no
 	bbr->state_start_round = model->round_count;
 	switch (state) {
 	case RMDT_BBR_DOWN:
+		/* Alone for long, and no probe found more: so much is all there is. */
+		if (++bbr->lone_cycles >= LONE_CYCLES)
+			rmdt_bbr_model_note_ceiling(model);
 		rmdt_bbr_max_advance(&model->bw);
 		break;
 	case RMDT_BBR_CRUISE:
 		bbr->cruise_wait_us = PROBE_WAIT_US + random_below(bbr, PROBE_WAIT_SPREAD_US);
+		bbr->cruise_wait_us -= rmdt_bbr_scale(bbr->cruise_wait_us * 3 / 4, rmdt_bbr_insisting(bbr));
 		/* A start can be fooled: ask soon whether it was. */
 		if (bbr->cruises++ == 0)
 			bbr->cruise_wait_us = FIRST_PROBE_WAIT_US;
 		break;
 	case RMDT_BBR_REFILL:
 		rmdt_bbr_model_reset_lo(model);
+		if (rmdt_bbr_insisting(bbr) > 0)
+			model->inflight_hi = RMDT_BBR_UNLIMITED;
 		bbr->strong_rounds = 0;
 		/* What is sent from now on decides when the refill is through. */
 		model->round_end_bytes = model->delivered_bytes;
@@ -90,7 +98,7 @@ static void run_up(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 
 	if (rmdt_bbr_state_rounds(bbr) < 1)
 		return;
-	if (queue && bw < rmdt_bbr_scale(bbr->full_bw, UP_GROWTH) && rmdt_bbr_yielding(bbr) > 0) {
+	if (queue && bw < rmdt_bbr_scale(bbr->full_bw, rmdt_bbr_up_growth(bbr)) && rmdt_bbr_yielding(bbr) > 0) {
 		rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
 		return;
 	}
@@ -98,7 +106,7 @@ static void run_up(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 		return;
 	if (model->inflight_hi != RMDT_BBR_UNLIMITED)
 		model->inflight_hi = rmdt_bbr_scale(model->inflight_hi, UP_HI_GAIN);
-	if (bw >= rmdt_bbr_scale(bbr->full_bw, UP_GROWTH)) {
+	if (bw >= rmdt_bbr_scale(bbr->full_bw, rmdt_bbr_up_growth(bbr))) {
 		bbr->full_bw = bw;
 		bbr->full_bw_rounds = 0;
 	} else if (++bbr->full_bw_rounds >= UP_ROUNDS) {
@@ -113,7 +121,9 @@ static void run_probe_bw(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 
 	switch (bbr->state) {
 	case RMDT_BBR_DOWN:
-		if (rmdt_bbr_state_rounds(bbr) >= 1 && (ack->in_flight_bytes <= full_bytes ||
+		if (rmdt_bbr_insisting(bbr) >= RMDT_BBR_ONE / 2)
+			rmdt_bbr_enter(bbr, RMDT_BBR_CRUISE, ack->now_us);
+		else if (rmdt_bbr_state_rounds(bbr) >= 1 && (ack->in_flight_bytes <= full_bytes ||
 					       rmdt_bbr_state_rounds(bbr) >= DOWN_ROUNDS))
 			rmdt_bbr_enter(bbr, RMDT_BBR_CRUISE, ack->now_us);
 		break;
@@ -145,8 +155,26 @@ static bool wants_probe_rtt(const struct rmdt_bbr *bbr, const struct rmdt_cc_ack
 static void start_probe_rtt(struct rmdt_bbr *bbr, uint64_t now_us)
 {
 	rmdt_bbr_enter(bbr, RMDT_BBR_PROBE_RTT, now_us);
+	bbr->probe_rtt_from_us = bbr->model.min_rtt_us + rmdt_bbr_model_queue_us(&bbr->model);
 	bbr->probe_rtt_done_us = 0;
 	bbr->probe_rtt_us = UINT64_MAX;
+}
+
+/*
+ * Less in flight did not make it shorter: a longer path, which is believed at once. Else what is left may be a queue of others
+ * that our leaving did not empty: the path is believed to be longer step by step, and the queue will be gone before it is.
+ */
+static void judge_probe_rtt(struct rmdt_bbr *bbr)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	uint64_t near_us = bbr->probe_rtt_from_us / PROBE_RTT_NEAR_DIVISOR;
+
+	if (bbr->probe_rtt_us == UINT64_MAX || bbr->probe_rtt_us <= model->min_rtt_us)
+		return;
+	if (bbr->probe_rtt_us + near_us >= bbr->probe_rtt_from_us)
+		model->min_rtt_us = bbr->probe_rtt_us;
+	else
+		model->min_rtt_us += (bbr->probe_rtt_us - model->min_rtt_us) / 4;
 }
 
 /* Half the path's content for a round or 200 ms: the RTT then is that of the empty path. */
@@ -154,23 +182,23 @@ static void run_probe_rtt(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
 
-	if (ack->rtt_us != 0)
-		bbr->probe_rtt_us = rmdt_bbr_smaller(bbr->probe_rtt_us, ack->rtt_us);
 	if (bbr->probe_rtt_done_us == 0) {
 		if (ack->in_flight_bytes > bbr->cc.cwnd_bytes + rmdt_bbr_quanta_bytes(bbr) &&
 		    rmdt_bbr_state_rounds(bbr) < 2)
 			return;
 		bbr->probe_rtt_done_us = ack->now_us + rmdt_bbr_smaller(PROBE_RTT_US, model->min_rtt_us);
+		/* What is sent from now on tells. */
+		model->round_end_bytes = model->delivered_bytes;
+		bbr->probe_rtt_round = model->round_count;
 		return;
 	}
+	if (model->round_count == bbr->probe_rtt_round)
+		return;
+	if (ack->rtt_us != 0)
+		bbr->probe_rtt_us = rmdt_bbr_smaller(bbr->probe_rtt_us, ack->rtt_us);
 	if (ack->now_us < bbr->probe_rtt_done_us)
 		return;
-	/*
-	 * More than before: a longer path, or a queue of others that our leaving did not empty. The
-	 * former is believed step by step, the latter is gone before it is.
-	 */
-	if (bbr->probe_rtt_us > model->min_rtt_us)
-		model->min_rtt_us += (bbr->probe_rtt_us - model->min_rtt_us) / 4;
+	judge_probe_rtt(bbr);
 	model->min_rtt_seen_us = ack->now_us;
 	rmdt_bbr_enter(bbr, RMDT_BBR_CRUISE, ack->now_us);
 }
@@ -198,6 +226,17 @@ static void run_drain(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 	model->min_rtt_seen_us = ack->now_us;
 	bbr->cruises = 0;	/* the rate was held down by it: ask soon */
 	rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
+}
+
+/* What is worth remembering is what the path gave for a while, not what the first test of it gave. */
+static void note_proven(struct rmdt_bbr *bbr)
+{
+	const struct rmdt_bbr_model *model = &bbr->model;
+
+	if (!model->round_start || model->last_app_limited || bbr->state == RMDT_BBR_STARTUP)
+		return;
+	if (++bbr->found_rounds >= PROVEN_ROUNDS)
+		bbr->proven_rate = rmdt_bbr_max_get(&model->bw);
 }
 
 /* After the state is settled: are we sending less than the path carries? */
@@ -241,6 +280,7 @@ static void bbr_on_ack(struct rmdt_cc *cc, const struct rmdt_cc_ack *ack)
 		run_drain(bbr, ack);
 	if (wants_probe_rtt(bbr, ack))
 		start_probe_rtt(bbr, ack->now_us);
+	note_proven(bbr);
 	set_calm(bbr, ack->now_us);
 	rmdt_bbr_set_pace(bbr);
 }
@@ -356,6 +396,7 @@ static void bbr_info(const struct rmdt_cc *cc, struct rmdt_cc_info *info)
 	const struct rmdt_bbr *bbr = (const struct rmdt_bbr *)cc;
 
 	info->bandwidth = rmdt_bbr_model_bw(&bbr->model);
+	info->path_rate = bbr->proven_rate;
 	info->min_rtt_us = bbr->model.min_rtt_us;
 	info->random_loss_ppm = rmdt_bbr_model_random_ppm(&bbr->model, rmdt_bbr_mss(bbr));
 }

@@ -20,8 +20,8 @@ static int start_handshake(struct rmdt_conn *c, uint64_t now_us)
 		.params = {
 			.cid = c->cfg.local_cid, .max_payload_bytes = c->cfg.mtu_max_bytes,
 			.cipher_none = c->cfg.cipher_none,
-			.peer_credit_bytes = rmdt_conn_least(RMDT_CREDIT_PEER_BYTES, c->cfg.window_cap_bytes),
-			.flow_credit_bytes = rmdt_conn_least(RMDT_CREDIT_FLOW_BYTES, c->cfg.window_cap_bytes),
+			.peer_credit_bytes = rmdt_credit_first_peer(c->cfg.window_cap_bytes),
+			.flow_credit_bytes = rmdt_credit_first_flow(c->cfg.window_cap_bytes),
 			.max_flows = c->cfg.max_flows, .keepalive_us = c->cfg.keepalive_us,
 			.role = c->cfg.role, .software = "rmdt",
 		},
@@ -47,7 +47,6 @@ static int start_congestion_control(struct rmdt_conn *c, uint64_t now_us)
 {
 	struct rmdt_cc_config cc = {
 		.mss_bytes = RMDT_BASE_BYTES, .fixed_rate = c->cfg.fixed_rate, .cap_rate = c->cfg.cap_rate,
-		.hint_rate = c->cfg.hint_rate, .hint_rtt_us = c->cfg.hint_rtt_us,
 		.seed = rmdt_rng_u64(&c->rng),
 	};
 
@@ -71,6 +70,7 @@ int rmdt_conn_new(const struct rmdt_conn_config *cfg, uint64_t now_us, struct rm
 	rmdt_rtt_init(&c->rtt, 0);
 	rmdt_loss_init(&c->loss, &c->rtt, CONN_MAX_SENT, RMDT_ACKS_MAX_DELAY_US);
 	rmdt_rate_init(&c->rate);
+	rmdt_ecn_init(&c->ecn);
 	rmdt_idmap_init(&c->outs);
 	rmdt_idmap_init(&c->ins);
 	rmdt_ranges_init(&c->opened, CONN_MAX_OPENED_RANGES);
@@ -144,7 +144,7 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 		rmdt_keys_set_limits(c->keys, &limits);
 	}
 	c->tx_limit = c->remote_params.peer_credit_bytes;
-	rmdt_credit_init(&c->rx_credit, 0, rmdt_conn_least(RMDT_CREDIT_PEER_BYTES, c->cfg.window_cap_bytes),
+	rmdt_credit_init(&c->rx_credit, 0, rmdt_credit_first_peer(c->cfg.window_cap_bytes),
 			 c->cfg.window_cap_bytes);
 	max = rmdt_conn_least(c->cfg.mtu_max_bytes, c->remote_params.max_payload_bytes);
 	if (c->cfg.mtu_fixed || max <= RMDT_BASE_BYTES)

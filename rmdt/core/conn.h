@@ -44,7 +44,6 @@ struct rmdt_conn_config {
 
 	const char *cc;			/* "bbr" ... */
 	uint64_t fixed_rate, cap_rate;	/* bytes/s; 0: default, none */
-	uint64_t hint_rate, hint_rtt_us;
 	uint64_t connect_timeout_us, dead_after_us, keepalive_us;
 	uint32_t mtu_max_bytes;		/* UDP payload: what interface and mtu= allow */
 	bool mtu_fixed;			/* use mtu_max_bytes as it is, without probing */
@@ -74,6 +73,7 @@ struct rmdt_train {
 	size_t segment;			/* size of each datagram */
 	struct rmdt_addr to;
 	bool probe;			/* an MTU probe: EMSGSIZE is expected, see rmdt_conn_too_big */
+	bool ect;			/* to be sent as ECN-capable, ECT(0); all others as not capable */
 };
 /* Fills one train; false: nothing to send now. The owner calls until false or its batch is full. */
 bool rmdt_conn_send(struct rmdt_conn *conn, uint64_t now_us, struct rmdt_train *train);
@@ -99,6 +99,7 @@ enum rmdt_conn_event_kind {
 enum rmdt_in_flag { RMDT_IN_READY = 1, RMDT_IN_FINAL = 2, RMDT_IN_BROKEN = 4,
 	RMDT_IN_GONE = 8 };	/* the far end has heard our DONE or STOP: nothing more will come, rmdt_conn_in_free may follow */
 enum rmdt_out_flag { RMDT_OUT_ACCEPTED = 1, RMDT_OUT_POSITION = 2, RMDT_OUT_MARKED = 4, RMDT_OUT_DONE = 8,
+	RMDT_OUT_ROOM = 32,	/* much was sent since the last event: the buffer may take more, whatever is acknowledged */
 	RMDT_OUT_BROKEN = 16 };	/* stopped by the far end, or the conn is down: outflow code and reason */
 
 struct rmdt_conn_event {
@@ -119,6 +120,8 @@ bool rmdt_conn_asks(const struct rmdt_conn *conn);
 
 /* Answers RMDT_CONN_ADMIT: code 0 admits, else the handshake ends with a reject that names it. */
 void rmdt_conn_admit(struct rmdt_conn *conn, uint64_t now_us, unsigned code, const char *reason);
+/* What is remembered of the path to it, bytes/s and least RTT: before rmdt_conn_admit. It is believed only as it is confirmed. */
+void rmdt_conn_set_hint(struct rmdt_conn *conn, uint64_t rate, uint64_t rtt_us);
 /* Says CLOSE, breaks all flows; RMDT_CONN_DOWN follows at once, the conn lives on (3 PTO) to answer stragglers. */
 void rmdt_conn_close(struct rmdt_conn *conn, uint64_t now_us, unsigned code, const char *reason);
 bool rmdt_conn_is_up(const struct rmdt_conn *conn);
@@ -173,6 +176,7 @@ struct rmdt_conn_counters {
 	uint64_t chunk_bytes_sent, chunk_bytes_repaired, feedback_bytes_sent;
 	uint64_t dropped_malformed, dropped_forged, dropped_replayed, dropped_credit, dropped_unknown_flow;
 	uint64_t messages_dropped, rekeys, moves, mtu_black_holes;
+	uint64_t packets_marked;	/* with CE, of which the far end told and that were heeded */
 };
 const struct rmdt_conn_counters *rmdt_conn_counters(const struct rmdt_conn *conn);
 const struct rmdt_addr *rmdt_conn_remote(const struct rmdt_conn *conn);
@@ -184,6 +188,8 @@ uint64_t rmdt_conn_local_cid(const struct rmdt_conn *conn);
 bool rmdt_conn_used_psk(const struct rmdt_conn *conn);
 /* Fills rtt, rate, cwnd, mtu, cc, limit and packet counts; names and addresses are left to the owner. */
 void rmdt_conn_info(const struct rmdt_conn *conn, uint64_t now_us, struct rmdt_peer_info *info);
+/* What is worth remembering of its path for the next time; false: it has not been seen what the path carries. */
+bool rmdt_conn_path(const struct rmdt_conn *conn, uint64_t *rate, uint64_t *rtt_us);
 void rmdt_conn_set_cap_rate(struct rmdt_conn *conn, uint64_t bytes_per_s);	/* share of an uplink; 0 none */
 
 #endif

@@ -24,11 +24,23 @@ static bool seal_chunk(struct rmdt_conn *c, const struct rmdt_outflow *of, const
 	return true;
 }
 
+/* A writer whose bytes are sent has room, however long a loss holds up what is acknowledged. */
+static void note_new(struct rmdt_conn *c, struct rmdt_outflow *of, const struct rmdt_chunk *chunk)
+{
+	if (of->next_off >= of->room_off) {
+		of->room_off = of->next_off + CONN_ROOM_BYTES;
+		rmdt_conn_event_out(c, of, RMDT_OUT_ROOM);
+	}
+	if (chunk->fin && c->counters.packets_lost > 0)
+		rmdt_outflow_doubt_end(of, (uint64_t)CONN_DOUBTED_CHUNKS * chunk->len);
+}
+
 static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, const struct rmdt_chunk *chunk,
 		       struct rmdt_train *train)
 {
 	struct rmdt_sent sent = {
-		.kind = RMDT_SENT_DATA | RMDT_SENT_ELICITING | RMDT_SENT_INFLIGHT | (chunk->fin ? RMDT_SENT_FIN : 0),
+		.kind = RMDT_SENT_DATA | RMDT_SENT_ELICITING | RMDT_SENT_INFLIGHT | (chunk->fin ? RMDT_SENT_FIN : 0) |
+			(train->ect ? RMDT_SENT_ECT : 0) | (chunk->repair ? RMDT_SENT_REPAIR : 0),
 		.off = chunk->off, .flow = of->id, .len = chunk->len,
 	};
 	uint64_t pn = rmdt_loss_next_pn(&c->loss);
@@ -45,7 +57,11 @@ static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow
 		c->tx_used += chunk->off + chunk->len - of->next_off;
 	else
 		c->counters.chunk_bytes_repaired += chunk->len;
+	if (train->ect)
+		rmdt_ecn_on_sent(&c->ecn);
 	rmdt_outflow_on_sent(of, chunk);
+	if (!chunk->repair)
+		note_new(c, of, chunk);
 	c->counters.chunk_bytes_sent += chunk->len;
 	of->deficit_bytes -= (int64_t)len;
 	if (of->has_rate)
@@ -77,6 +93,7 @@ struct pick {
 /* Is it this flow's turn, and what does it send? Otherwise it leaves the ring or lets the next one go first. */
 static bool try_flow(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, size_t max, struct pick *pick)
 {
+	uint64_t wait_us;
 	bool blocked;
 
 	if (of->has_rate) {
@@ -93,7 +110,12 @@ static bool try_flow(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *
 	}
 	pick->blocked |= blocked;
 	check_end(c, of);
-	if (!blocked)
+	if (rmdt_outflow_repeat(of, max, c->rtt.srtt_us, now_us, &pick->chunk, &wait_us)) {
+		pick->of = of;
+		return true;
+	}
+	pick->wait_us = rmdt_conn_least(pick->wait_us, wait_us);
+	if (!blocked && wait_us == UINT64_MAX)
 		rmdt_conn_deactivate(c, of);
 	return false;
 }
@@ -157,9 +179,14 @@ bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train
 {
 	size_t mtu = rmdt_pmtu_current(&c->pmtu), most = rmdt_pacer_train_bytes(&c->pacer);
 	size_t max = mtu - RMDT_DATA_HEADER_BYTES - (c->cipher_none ? 0 : RMDT_TAG_BYTES);
+	unsigned segments = CONN_GSO_SEGMENTS;
 
+	/* E1: datagrams of one train are marked alike, so a test ends a train. */
+	train->ect = rmdt_ecn_wants(&c->ecn) > 0;
+	if (train->ect)
+		segments = (unsigned)rmdt_conn_least(segments, rmdt_ecn_wants(&c->ecn));
 	rmdt_conn_skip_some(c);
-	for (unsigned n = 0; n < CONN_GSO_SEGMENTS && train->len + mtu <= train->cap; n++) {
+	for (unsigned n = 0; n < segments && train->len + mtu <= train->cap; n++) {
 		struct pick pick = { .wait_us = UINT64_MAX };
 
 		if (n > 0 && train->len + mtu > most)

@@ -286,11 +286,9 @@ const struct rmdt_open *rmdt_inflow_open(const struct rmdt_inflow *in)
 
 int rmdt_conn_accept(struct rmdt_conn *c, struct rmdt_inflow *in)
 {
-	uint64_t window = RMDT_CREDIT_FLOW_BYTES;
+	uint64_t window = rmdt_credit_first_flow(c->cfg.window_cap_bytes);
 
 	assert(in->state == RMDT_INFLOW_OFFERED);
-	if (window > c->cfg.window_cap_bytes)
-		window = c->cfg.window_cap_bytes;
 	in->recvbuf = rmdt_recvbuf_new(c->cfg.blocks, in->start_off, window, c->cfg.window_cap_bytes);
 	if (!in->recvbuf) {
 		rmdt_conn_refuse(c, in, RMDT_CODE_INTERNAL, "out of memory");

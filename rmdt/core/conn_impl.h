@@ -6,6 +6,7 @@
 #include "core/acks.h"
 #include "core/cc.h"
 #include "core/conn.h"
+#include "core/ecn.h"
 #include "core/handshake.h"
 #include "core/idmap.h"
 #include "core/keys.h"
@@ -18,8 +19,11 @@
 #include "core/wire.h"
 
 #define CONN_PRIORITIES		3
-/* Most packets in flight: 10 Gbit/s over 1 s in packets of 1200 bytes. Memory is taken as it is needed. */
-#define CONN_MAX_SENT		(1u << 20)
+/*
+ * Most packets in the books, those in flight and the lost ones that are remembered for two round trips: 10 Gbit/s over
+ * 0.6 s in packets of 1200 bytes. Memory is taken as it is needed.
+ */
+#define CONN_MAX_SENT		(1u << 21)
 #define CONN_SENT_RESERVE	4096	/* of these, for packets other than DATA and messages */
 /* Nothing in flight for so long: the books give their memory back. */
 #define CONN_IDLE_US		UINT64_C(5000000)
@@ -35,7 +39,7 @@
 #define CONN_SKIP_EVERY		16384u
 /* Positions that changed but ride on no ack are said after this long at the latest, or after so many consumed bytes. */
 #define CONN_STATE_DELAY_US	RMDT_ACKS_MAX_DELAY_US
-#define CONN_STATE_EVERY_BYTES	65536u
+#define CONN_STATE_EVERY_BYTES	262144u
 /* Positions that only rode on acks are said once more when nothing newer was said for a round trip, or this long. */
 #define CONN_STATE_SURE_US	UINT64_C(50000)
 /* A tick this late means that the process did not run: no evidence of silence. */
@@ -49,6 +53,10 @@
 /* A closed association answers stragglers no longer than this; a failed handshake just so long. */
 #define CONN_DRAIN_US		UINT64_C(5000000)
 #define CONN_GSO_SEGMENTS	64
+/* A writer is told of room after so many bytes: a quarter of what it may be ahead. */
+#define CONN_ROOM_BYTES		(RMDT_CREDIT_AHEAD_BYTES / 4)
+/* Chunks at the end of a flow whose loss nothing behind them would show. */
+#define CONN_DOUBTED_CHUNKS	(RMDT_LOSS_PKT_THRESHOLD + 1)
 
 /* Control frames a flow still has to say. SOFT ones ride on other packets; SURE ones did so and may have been lost. */
 enum due {
@@ -125,7 +133,7 @@ struct rmdt_conn {
 	struct rmdt_pmtu pmtu;
 	struct rmdt_ack *ack;		/* parsed ACK frame; allocated when up */
 	uint32_t mtu;			/* what cc and pacer were told */
-	uint64_t ce_seen;
+	struct rmdt_ecn_path ecn;
 	bool probe_wait;		/* an MTU probe could not go at the last drain */
 	bool wants_mtu;			/* has sent or will send something large */
 	unsigned pto_count, probes;	/* probes: packets that may go beyond cwnd now */

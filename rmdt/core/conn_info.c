@@ -57,6 +57,23 @@ void rmdt_conn_set_cap_rate(struct rmdt_conn *c, uint64_t bytes_per_s)
 	c->pending = true;
 }
 
+void rmdt_conn_set_hint(struct rmdt_conn *c, uint64_t rate, uint64_t rtt_us)
+{
+	rmdt_cc_set_hint(c->cc, rate, rtt_us);
+}
+
+bool rmdt_conn_path(const struct rmdt_conn *c, uint64_t *rate, uint64_t *rtt_us)
+{
+	struct rmdt_cc_info cc;
+
+	rmdt_cc_info_get(c->cc, &cc);
+	if (cc.path_rate == 0 || cc.min_rtt_us == 0)
+		return false;
+	*rate = cc.path_rate;
+	*rtt_us = cc.min_rtt_us;
+	return true;
+}
+
 void rmdt_conn_info(const struct rmdt_conn *c, uint64_t now_us, struct rmdt_peer_info *info)
 {
 	struct rmdt_cc_info cc;

@@ -18,6 +18,8 @@ void rmdt_conn_on_other_address(struct rmdt_conn *c, uint64_t now_us, const stru
 			return;
 		memset(&c->candidate, 0, sizeof(c->candidate));
 		c->candidate.addr = *from;
+		if (c->cfg.initiator)	/* L6 */
+			memset(c->candidate.addr.local, 0, sizeof(c->candidate.addr.local));
 		c->candidate.nonce = rmdt_rng_u64(&c->rng);
 	}
 	if (now_us < c->candidate.next_us)
@@ -49,6 +51,7 @@ void rmdt_conn_move(struct rmdt_conn *c, uint64_t now_us)
 		return;
 	rmdt_rtt_init(&c->rtt, c->rtt.srtt_us);
 	rmdt_cc_on_silence(c->cc, now_us);
+	rmdt_ecn_new_path(&c->ecn, rmdt_loss_next_pn(&c->loss));
 	if (!c->cfg.mtu_fixed)
 		rmdt_pmtu_init(&c->pmtu, RMDT_PMTU_BASE, c->pmtu.max);
 	rmdt_conn_update_mtu(c, now_us);

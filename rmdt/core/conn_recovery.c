@@ -64,7 +64,8 @@ static void on_acked(void *arg, uint64_t pn, const struct rmdt_sent *s, bool lat
 	struct settle *st = arg;
 	struct rmdt_conn *c = st->c;
 
-	(void)pn;
+	if (s->kind & RMDT_SENT_ECT)
+		rmdt_ecn_on_acked(&c->ecn, pn);
 	if (late && was_counted_lost(s)) {
 		c->counters.packets_spurious++;
 		rmdt_rate_on_spurious(&c->rate, s->bytes);
@@ -89,6 +90,8 @@ static void on_data_lost(struct rmdt_conn *c, const struct rmdt_sent *s)
 	if (!of || !of->sendbuf)
 		return;
 	rmdt_outflow_on_lost(of, s->off, s->len);
+	if (s->kind & RMDT_SENT_REPAIR)
+		rmdt_outflow_insist(of, s->off, s->len);
 	if ((s->kind & RMDT_SENT_FIN) && !of->fin_known)
 		rmdt_conn_due_out(c, of, DUE_FIN);
 	rmdt_conn_activate(c, of);
@@ -99,8 +102,9 @@ static void on_lost(void *arg, uint64_t pn, const struct rmdt_sent *s)
 	struct settle *st = arg;
 	struct rmdt_conn *c = st->c;
 
-	(void)pn;
 	c->pending = true;
+	if (s->kind & RMDT_SENT_ECT)
+		rmdt_ecn_on_lost(&c->ecn, pn, rmdt_loss_next_pn(&c->loss));
 	if (token_of(s))
 		token_lost(c, token_of(s));
 	if (s->kind & RMDT_SENT_PROBE)
@@ -136,9 +140,9 @@ static void tell_ack(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_ack
 		     const struct rmdt_loss_acked *acked)
 {
 	uint64_t delay = ack->delay_us < RMDT_ACKS_MAX_DELAY_US ? ack->delay_us : RMDT_ACKS_MAX_DELAY_US;
-	uint32_t ce = ack->ce_pkts > c->ce_seen ? (uint32_t)(ack->ce_pkts - c->ce_seen) : 0;
+	uint32_t ce = rmdt_ecn_on_ack(&c->ecn, ack->ect_pkts, ack->ce_pkts);
 
-	c->ce_seen += ce;
+	c->counters.packets_marked += ce;
 	rmdt_cc_on_ack(c->cc, &(struct rmdt_cc_ack){
 		.sample = &c->sample, .now_us = now_us,
 		.in_flight_bytes = rmdt_loss_inflight_bytes(&c->loss),

@@ -28,6 +28,8 @@ static void packet_is_good(struct rmdt_conn *c, uint64_t now_us, const struct rm
 	}
 	if (!rmdt_addr_equal(from, &c->remote))
 		rmdt_conn_on_other_address(c, now_us, from, newest);
+	else if (newest && !c->cfg.initiator)
+		memcpy(c->remote.local, from->local, sizeof(from->local));	/* L6 */
 	c->pending |= pkt->ack_eliciting;
 }
 

@@ -282,7 +282,7 @@ bool rmdt_conn_send(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *tra
 	/* Looking for data may find that a flow has ended, or break the association: then there is something to say. */
 	for (unsigned round = 0; round < 2; round++) {
 		train->len = train->segment = 0;
-		train->probe = false;
+		train->probe = train->ect = false;
 		c->pending = false;
 		if (send_something(c, now_us, train)) {
 			c->pending = true;

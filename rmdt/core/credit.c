@@ -6,6 +6,28 @@
 #define EPOCH_RTTS 2u		/* a window that half turns over in this time is short */
 #define SEND_CWNDS 4u		/* in flight, in repair, next to be sent, and one to spare */
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t rmdt_credit_first_flow(uint64_t max_bytes)
+{
+	uint64_t first = least(most(max_bytes / 4, RMDT_CREDIT_FLOW_BYTES), RMDT_CREDIT_FLOW_MAX_BYTES);
+
+	return least(first, max_bytes);
+}
+
+uint64_t rmdt_credit_first_peer(uint64_t max_bytes)
+{
+	return least(2 * rmdt_credit_first_flow(max_bytes), max_bytes);
+}
+
 void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t first_bytes,
 		      uint64_t max_bytes)
 {
@@ -88,16 +110,6 @@ void rmdt_credit_announced(struct rmdt_credit *credit, uint64_t limit_off)
 {
 	if (limit_off > credit->limit_off)
 		credit->limit_off = limit_off;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t most(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
 }
 
 uint64_t rmdt_credit_send_limit(const struct rmdt_credit_send *in)

@@ -18,11 +18,16 @@
 
 /*
  * First windows. A window is a promise, not memory: blocks are touched as bytes arrive, and a
- * reader that keeps up leaves only a few in use. 16 MiB are 130 ms at 1 Gbit/s, so a LAN never
- * grows beyond them even behind a slow reader, and 16 MiB at each end stay far below 96 MB.
+ * reader that keeps up leaves only a few in use. A first window is a quarter of the largest, within
+ * these bounds: 16 MiB are 130 ms at 1 Gbit/s, so a LAN never grows beyond them even behind a slow
+ * reader; 64 MiB fill 500 Mbit/s at 300 ms while a loss of its first flight is repaired, and twice.
  */
 #define RMDT_CREDIT_FLOW_BYTES (16u * 1024u * 1024u)
-#define RMDT_CREDIT_PEER_BYTES (32u * 1024u * 1024u)
+#define RMDT_CREDIT_FLOW_MAX_BYTES (64u * 1024u * 1024u)
+
+/* The first window of a flow, and of the sum of a peer's flows, where none may pass max_bytes. */
+uint64_t rmdt_credit_first_flow(uint64_t max_bytes);
+uint64_t rmdt_credit_first_peer(uint64_t max_bytes);
 
 /* Shorter round trips count as this: below it scheduling, not the path, is what is measured. */
 #define RMDT_CREDIT_RTT_MIN_US 1000u

@@ -13,6 +13,8 @@
  * short packet, and with datagrams of 64 KB that is one packet in five.
  */
 #define EVEN_CHUNKS_FROM	8192u
+/* What is sent again without a sign of loss is no more than this part of what was sent. */
+#define REPEAT_PART		50u
 
 int rmdt_outflow_new(struct rmdt_outflow **out, uint32_t id, struct rmdt_sendbuf *sendbuf, uint64_t start_off,
 		     const struct rmdt_open *open)
@@ -38,6 +40,8 @@ int rmdt_outflow_new(struct rmdt_outflow **out, uint32_t id, struct rmdt_sendbuf
 	atomic_init(&of->consumed_off, start_off);
 	rmdt_ranges_init(&of->acked, 0);
 	rmdt_ranges_init(&of->lost, 0);
+	rmdt_ranges_init(&of->again, 0);
+	rmdt_repeat_init(&of->repeat);
 	*out = of;
 	return 0;
 }
@@ -48,6 +52,8 @@ void rmdt_outflow_free(struct rmdt_outflow *of)
 		return;
 	rmdt_ranges_fini(&of->acked);
 	rmdt_ranges_fini(&of->lost);
+	rmdt_ranges_fini(&of->again);
+	rmdt_repeat_fini(&of->repeat);
 	free(of->open);
 	free(of);
 }
@@ -79,7 +85,7 @@ static bool next_repair(struct rmdt_outflow *of, size_t max, struct rmdt_chunk *
 {
 	struct rmdt_range r;
 
-	if (!rmdt_ranges_next(&of->lost, 0, &r))
+	if (!rmdt_ranges_next(&of->lost, 0, &r) && !rmdt_ranges_next(&of->again, 0, &r))
 		return false;
 	assert(r.start >= received(of) && r.end <= of->next_off);
 	if (r.end - r.start < max)
@@ -87,6 +93,7 @@ static bool next_repair(struct rmdt_outflow *of, size_t max, struct rmdt_chunk *
 	chunk->off = r.start;
 	chunk->len = (uint32_t)rmdt_sendbuf_view(of->sendbuf, r.start, max, &chunk->ptr);
 	chunk->repair = true;
+	chunk->repeat = false;
 	chunk->fin = chunk->off + chunk->len == of->final_off;
 	assert(chunk->len > 0);
 	return true;
@@ -110,7 +117,7 @@ bool rmdt_outflow_next(struct rmdt_outflow *of, size_t max, uint64_t credit, str
 	chunk->off = of->next_off;
 	chunk->len = (uint32_t)rmdt_sendbuf_view(of->sendbuf, of->next_off, room < max ? (size_t)room : max,
 						 &chunk->ptr);
-	chunk->repair = false;
+	chunk->repair = chunk->repeat = false;
 	chunk->fin = chunk->off + chunk->len == end;
 	if (chunk->len > 0)
 		return true;
@@ -119,14 +126,48 @@ bool rmdt_outflow_next(struct rmdt_outflow *of, size_t max, uint64_t credit, str
 	return false;
 }
 
+bool rmdt_outflow_repeat(struct rmdt_outflow *of, size_t max, uint64_t rtt_us, uint64_t now_us, struct rmdt_chunk *chunk,
+			 uint64_t *wait_us)
+{
+	struct rmdt_range r;
+
+	*wait_us = UINT64_MAX;
+	if (!of->sendbuf || of->final_off == UINT64_MAX || !rmdt_ranges_is_empty(&of->lost) ||
+	    !rmdt_repeat_next(&of->repeat, rtt_us, (of->next_off - of->start_off) / REPEAT_PART, now_us, &r, wait_us))
+		return false;
+	max = even_chunk(max);
+	if (r.end - r.start < max)
+		max = (size_t)(r.end - r.start);
+	chunk->off = r.start;
+	chunk->len = (uint32_t)rmdt_sendbuf_view(of->sendbuf, r.start, max, &chunk->ptr);
+	chunk->repair = chunk->repeat = true;
+	chunk->fin = chunk->off + chunk->len == of->final_off;
+	return chunk->len > 0;
+}
+
+void rmdt_outflow_doubt_end(struct rmdt_outflow *of, uint64_t bytes)
+{
+	uint64_t low = received(of), from = of->next_off > bytes ? of->next_off - bytes : 0;
+
+	if (from < low)
+		from = low;
+	if (from < of->next_off)
+		rmdt_repeat_doubt(&of->repeat, from, of->next_off);
+}
+
 void rmdt_outflow_on_sent(struct rmdt_outflow *of, const struct rmdt_chunk *chunk)
 {
 	uint64_t end = chunk->off + chunk->len;
 
 	atomic_fetch_add_explicit(&of->chunk_bytes, chunk->len, memory_order_relaxed);
-	if (chunk->repair) {
+	if (chunk->repeat) {
+		rmdt_repeat_sent(&of->repeat, chunk->off, end);
+		atomic_fetch_add_explicit(&of->repaired_bytes, chunk->len, memory_order_relaxed);
+	} else if (chunk->repair) {
 		/* Cutting the front of the lowest range never splits one, so it cannot fail. */
-		rmdt_ranges_remove(&of->lost, chunk->off, end);
+		rmdt_ranges_remove(rmdt_ranges_contains(&of->lost, chunk->off) ? &of->lost : &of->again, chunk->off, end);
+		if (of->final_off != UINT64_MAX)
+			rmdt_repeat_doubt(&of->repeat, chunk->off, end);
 		atomic_fetch_add_explicit(&of->repaired_bytes, chunk->len, memory_order_relaxed);
 	} else if (end > of->next_off) {
 		of->next_off = end;
@@ -141,6 +182,8 @@ static void advance(struct rmdt_outflow *of, uint64_t off)
 {
 	rmdt_ranges_clip(&of->acked, off);
 	rmdt_ranges_clip(&of->lost, off);
+	rmdt_ranges_clip(&of->again, off);
+	rmdt_repeat_clip(&of->repeat, off);
 	atomic_store_explicit(&of->received_off, off, memory_order_release);
 }
 
@@ -156,11 +199,14 @@ void rmdt_outflow_on_acked(struct rmdt_outflow *of, uint64_t off, uint32_t len)
 	if (rmdt_ranges_add(&of->acked, off, end) < 0)
 		return;
 	rmdt_ranges_remove(&of->lost, off, end);
+	rmdt_ranges_remove(&of->again, off, end);
+	rmdt_repeat_acked(&of->repeat, off, end);
 	if (off == low)
 		advance(of, rmdt_ranges_get(&of->acked, 0)->end);
 }
 
-void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len)
+/* Adds what of [off, off + len) the far end does not have. */
+static void add_missing(struct rmdt_outflow *of, struct rmdt_ranges *to, uint64_t off, uint32_t len)
 {
 	uint64_t end = off + len;
 
@@ -175,9 +221,24 @@ void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len)
 			return;
 		rmdt_ranges_next(&of->acked, start, &next);
 		stop = next.start < end ? next.start : end;
-		rmdt_ranges_add(&of->lost, start, stop);
+		rmdt_ranges_add(to, start, stop);
 		off = stop;
 	}
+}
+
+void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len)
+{
+	add_missing(of, &of->lost, off, len);
+}
+
+/*
+ * A byte that is lost k times holds everything behind it for k round trips, and on a fast path with p of loss there always
+ * is one that was lost three times. To send the few that were lost twice once more costs p^2 of the data and takes a
+ * round trip from the longest wait.
+ */
+void rmdt_outflow_insist(struct rmdt_outflow *of, uint64_t off, uint32_t len)
+{
+	add_missing(of, &of->again, off, len);
 }
 
 int rmdt_outflow_on_state(struct rmdt_outflow *of, uint64_t received_off, uint64_t consumed_off, uint64_t limit_off)
@@ -219,6 +280,7 @@ bool rmdt_outflow_probe(struct rmdt_outflow *of, size_t max, struct rmdt_chunk *
 	chunk->off = start;
 	chunk->len = (uint32_t)rmdt_sendbuf_view(of->sendbuf, start, max, &chunk->ptr);
 	chunk->repair = true;
+	chunk->repeat = false;
 	chunk->fin = start + chunk->len == of->final_off;
 	return chunk->len > 0;
 }

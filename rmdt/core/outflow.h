@@ -13,6 +13,7 @@
 
 #include "core/pacer.h"
 #include "core/ranges.h"
+#include "core/repeat.h"
 #include "core/sendbuf.h"
 #include "rmdt.h"
 
@@ -39,6 +40,9 @@ struct rmdt_outflow {
 	uint64_t final_off;		/* as sent with FIN; UINT64_MAX before */
 	struct rmdt_ranges acked;	/* above received_off */
 	struct rmdt_ranges lost;	/* to be sent again */
+	struct rmdt_ranges again;	/* and then once more: what was lost twice */
+	struct rmdt_repeat repeat;	/* of repairs made after the end was sent */
+	uint64_t room_off;		/* sent so far, and the writer is told that there is room */
 	struct rmdt_pacer pacer;	/* of the flow's own rate; used if has_rate */
 	bool has_rate;
 
@@ -71,6 +75,7 @@ struct rmdt_chunk {
 	uint64_t off;
 	uint32_t len;			/* 0 only with fin */
 	bool repair;
+	bool repeat;			/* a repair for which no loss was seen */
 	bool fin;			/* the stream ends with it */
 	const uint8_t *ptr;		/* into the send buffer; valid until released */
 };
@@ -79,9 +84,20 @@ struct rmdt_chunk {
  * limit. false: nothing can be sent; *blocked (may be NULL) tells whether credit is what is missing.
  */
 bool rmdt_outflow_next(struct rmdt_outflow *of, size_t max, uint64_t credit, struct rmdt_chunk *chunk, bool *blocked);
+/*
+ * The same when the end has been sent and nothing is left to send: repairs once more before it is known whether they were lost,
+ * too (core/repeat.h); in all at most a fiftieth of what was sent. false: not now; *wait_us (UINT64_MAX: never) says when
+ * to ask again.
+ */
+bool rmdt_outflow_repeat(struct rmdt_outflow *of, size_t max, uint64_t rtt_us, uint64_t now_us, struct rmdt_chunk *chunk,
+			 uint64_t *wait_us);
+/* The last bytes have nothing behind them that would show their loss: they are as good as repaired. */
+void rmdt_outflow_doubt_end(struct rmdt_outflow *of, uint64_t bytes);
 void rmdt_outflow_on_sent(struct rmdt_outflow *of, const struct rmdt_chunk *chunk);
 void rmdt_outflow_on_acked(struct rmdt_outflow *of, uint64_t off, uint32_t len);
 void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len);
+/* What was lost was a repair: the next one goes out twice. Call it after on_lost. */
+void rmdt_outflow_insist(struct rmdt_outflow *of, uint64_t off, uint32_t len);
 /*
  * The far end's positions. true: one advanced. Impossible positions (beyond what was sent, going back is ignored)
  * give -EPROTO.

@@ -69,6 +69,13 @@ static size_t struct_bytes(uint64_t slots)
 	return (bytes + 63) / 64 * 64;
 }
 
+static size_t max_islands(uint64_t max_bytes)
+{
+	uint64_t n = max_bytes / RMDT_RECVBUF_ISLAND_BYTES;
+
+	return n > RMDT_RECVBUF_RANGES ? (size_t)n : RMDT_RECVBUF_RANGES;
+}
+
 struct rmdt_recvbuf *rmdt_recvbuf_new(struct rmdt_blocks *pool, uint64_t start_off,
 				      uint64_t window_bytes, uint64_t max_bytes)
 {
@@ -84,7 +91,7 @@ struct rmdt_recvbuf *rmdt_recvbuf_new(struct rmdt_blocks *pool, uint64_t start_o
 	rb->max_bytes = max_bytes;
 	rb->limit_off = start_off + (window_bytes < max_bytes ? window_bytes : max_bytes);
 	rb->recycled_off = floor_block(start_off);
-	rmdt_ranges_init(&rb->received, RMDT_RECVBUF_RANGES);
+	rmdt_ranges_init(&rb->received, max_islands(max_bytes));
 	atomic_init(&rb->ready, start_off);
 	atomic_init(&rb->consumed, start_off);
 	atomic_init(&rb->final_off, NO_OFF);

@@ -26,8 +26,12 @@
 /* Claims open at once, i.e. packets in one decryption batch; more are sent through scratch. */
 #define RMDT_RECVBUF_CLAIMS 64u
 
-/* Islands of received bytes, 64 KiB of ranges; a packet that would make one more is dropped. */
+/*
+ * Islands of received bytes: at least so many (64 KiB of ranges), and one for each so many bytes that the buffer may hold,
+ * which is one lost packet of six at an MTU of 1500. A packet that would make one more is dropped.
+ */
 #define RMDT_RECVBUF_RANGES 4096u
+#define RMDT_RECVBUF_ISLAND_BYTES 8192u
 
 enum rmdt_recvbuf_result {
 	RMDT_RECVBUF_PLACE = 0,	/* claim: decrypt into *dst, then commit or unclaim */

@@ -22,6 +22,8 @@ enum rmdt_sent_kind {
 	RMDT_SENT_CTRL = 8,      /* control frames: token is set */
 	RMDT_SENT_PROBE = 16,    /* path MTU probe: its loss says nothing of congestion */
 	RMDT_SENT_FIN = 32,      /* DATA: the chunk ends the flow */
+	RMDT_SENT_ECT = 64,      /* went out as ECN-capable */
+	RMDT_SENT_REPAIR = 128,  /* DATA: not for the first time */
 };
 
 enum rmdt_sent_state {

@@ -207,11 +207,16 @@ static void on_accepted(struct rmdt_branch *b)
 	rmdt_branch_notify(b, RMDT_EVENT_OUT_JOINED, 0, NULL);
 }
 
-static void on_position(struct rmdt_branch *b)
+static void look(struct rmdt_branch *b)
 {
 	pthread_mutex_lock(&b->out->lock);
 	rmdt_out_judge(b->out);
 	pthread_mutex_unlock(&b->out->lock);
+}
+
+static void on_position(struct rmdt_branch *b)
+{
+	look(b);
 	rmdt_branch_notify(b, RMDT_EVENT_OUT_PROGRESS, 0, NULL);
 }
 
@@ -227,6 +232,8 @@ void rmdt_branch_on_event(struct rmdt_outflow *flow, unsigned flags)
 		rmdt_branch_notify(b, RMDT_EVENT_OUT_MARK, 0, NULL);
 	if (flags & RMDT_OUT_POSITION)
 		on_position(b);
+	else if (flags & RMDT_OUT_ROOM)
+		look(b);
 	if (flags & (RMDT_OUT_DONE | RMDT_OUT_BROKEN))
 		rmdt_peer_publish(b->peer);
 	if (flags & RMDT_OUT_DONE)

@@ -39,6 +39,8 @@ enum kind { SIZE, RATE, DURATION, NUMBER, FLAG, TEXT, CHOICE, MTU, POLICY };
 	  "most bits per second in all; 0 is no limit") \
 	S(CC, "cc", "bbr", CHOICE, "one of bbr|cubic|fixed", 0, 0, \
 	  "congestion control") \
+	S(REMEMBER, "remember", "yes", FLAG, "flag", 0, 1, \
+	  "remember what a path carries") \
 	S(CIPHER, "cipher", "aes-256-gcm", CHOICE, \
 	  "one of aes-256-gcm|chacha20-poly1305|none", 0, 0, \
 	  "encryption") \
@@ -566,6 +568,7 @@ void rmdt_config_values(const struct rmdt_config *cfg, struct rmdt_config_values
 		.mtu_probe = number_of(cfg, MTU_PROBE) != 0,
 		.rate_bytes_per_s = number_of(cfg, RATE_),
 		.cc = text_of(cfg, CC),
+		.remember = number_of(cfg, REMEMBER) != 0,
 		.cipher = text_of(cfg, CIPHER),
 		.threads = (unsigned)number_of(cfg, THREADS),
 		.slow = text_of(cfg, SLOW),

@@ -26,6 +26,7 @@ struct rmdt_config_values {
 	bool mtu_probe;			/* mtu-probe = yes; no: mtu_bytes as it is, 1280 for 0 */
 	uint64_t rate_bytes_per_s;	/* rate = 0: cap in all, rate of cc "fixed"; 0 none */
 	const char *cc;			/* cc = bbr: a name that rmdt_cc_find() knows */
+	bool remember;			/* remember = yes: rates of paths in the file `paths` beside the identity */
 	const char *cipher;		/* cipher = aes-256-gcm | chacha20-poly1305 | none */
 	unsigned threads;		/* threads = 1: I/O threads, 1 .. 16 */
 	const char *slow;		/* slow = block: text for core/policy.h; has been checked */

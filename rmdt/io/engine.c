@@ -119,6 +119,8 @@ static int set_up(struct rmdt_engine *e, const struct rmdt_engine_options *opt, 
 	e->events_ready = true;
 	rc = rmdt_trustbox_init(&e->trust, &e->values, &e->log, err);
 	e->trust_ready = rc == 0;
+	if (!rc)
+		rmdt_pathbox_init(&e->paths, e->trust.dir, e->values.remember, &e->log);
 	return rc;
 }
 
@@ -280,8 +282,10 @@ static void tear_down(struct rmdt_engine *e)
 		rmdt_udp_close(&e->threads[i].udp);
 	}
 	free(e->threads);
-	if (e->trust_ready)
+	if (e->trust_ready) {
+		rmdt_pathbox_fini(&e->paths);
 		rmdt_trustbox_fini(&e->trust);
+	}
 	assert(e->peers.next == &e->peers && e->outs.next == &e->outs && e->ins.next == &e->ins);
 	if (e->config)
 		rmdt_blocks_fini(&e->blocks);

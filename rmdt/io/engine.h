@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The engine: what its threads and objects share. doc/threads.md tells who may touch what and in which order locks are
- * taken: out, engine, peer, in, then the leaves (mailbox, events, block pool, trust).
+ * taken: out, engine, peer, in, then the leaves (mailbox, events, block pool, trust, paths).
  */
 #ifndef RMDT_IO_ENGINE_H
 #define RMDT_IO_ENGINE_H
@@ -16,6 +16,7 @@
 #include "io/config.h"
 #include "io/events.h"
 #include "io/log.h"
+#include "io/pathbox.h"
 #include "io/trustbox.h"
 #include "io/uplink.h"
 #include "rmdt.h"
@@ -62,6 +63,7 @@ struct rmdt_engine {
 
 	struct rmdt_uplink uplink;
 	struct rmdt_trustbox trust;
+	struct rmdt_pathbox paths;
 	struct rmdt_events events;		/* used when there is no handler */
 	struct rmdt_blocks blocks;
 	pthread_mutex_t blocks_lock;		/* leaf */

@@ -17,9 +17,18 @@
 /* Bytes consumed between two looks of the I/O thread: a sixteenth of the first window, so credit never runs short by it. */
 #define SAY_EVERY_BYTES (RMDT_CREDIT_FLOW_BYTES / 16)
 
+/*
+ * Waking a reader costs as much as opening a train of packets. The reader of a bulk flow, one that brings BULK_BYTES from
+ * one wake to the next, is woken when WAKE_BYTES are there or WAKE_US have passed; any other one at once.
+ */
+#define BULK_BYTES 49152
+#define WAKE_BYTES 262144
+#define WAKE_US 1000
+
 /* ---- life ---- */
 
 static void run(struct rmdt_task *task, unsigned bits);
+static void ring(struct rmdt_alarm *alarm, uint64_t now_us);
 
 static void hold(struct rmdt_in *in)
 {
@@ -68,9 +77,10 @@ static struct rmdt_in *make(struct rmdt_link *link, struct rmdt_inflow *flow)
 	in->recvbuf = flow->recvbuf;
 	in->id = flow->id;
 	in->purpose = open->purpose;
-	in->start_off = in->said_off = flow->start_off;
+	in->start_off = in->said_off = in->told_off = flow->start_off;
 	snprintf(in->name, sizeof(in->name), "%s", open->name);
 	in->task.run = run;
+	in->alarm.ring = ring;
 	in->notice.home = rmdt_engine_events(in->engine, peer->thread);
 	in->notice.peer = peer;
 	in->notice.in = in;
@@ -165,7 +175,22 @@ void rmdt_in_on_offer(struct rmdt_link *link, struct rmdt_inflow *flow)
 
 /* ---- on its thread: events ---- */
 
-static void on_ready(struct rmdt_in *in)
+/* Until the alarm the consumer need not tell what it took. */
+static void watch(struct rmdt_in *in)
+{
+	if (!in->alarm.is_set)
+		rmdt_alarms_set(&in->link->thread->alarms, &in->alarm, in->told_us + WAKE_US);
+	atomic_store(&in->watched, 1);
+}
+
+/* An exchange, so that of this and the consumer's look at the flag the second sees what the first has written before. */
+static void stop_watching(struct rmdt_in *in)
+{
+	in->bulk = false;
+	(void)atomic_exchange(&in->watched, 0);
+}
+
+static void tell_reader(struct rmdt_in *in)
 {
 	bool tell;
 
@@ -178,10 +203,42 @@ static void on_ready(struct rmdt_in *in)
 		notify(in, RMDT_EVENT_IN_READABLE, 0, NULL);
 }
 
+static void on_ready(struct rmdt_in *in)
+{
+	uint64_t fresh = rmdt_recvbuf_ready(in->recvbuf) - in->told_off;
+	uint64_t since_us = in->link->thread->now_us - in->told_us;
+	bool is_end = rmdt_recvbuf_complete(in->recvbuf);
+
+	if (in->bulk && fresh < WAKE_BYTES && since_us < WAKE_US && !is_end) {
+		watch(in);
+		return;
+	}
+	in->bulk = fresh >= BULK_BYTES && since_us < 2 * WAKE_US && !is_end;
+	in->told_off += fresh;
+	in->told_us += since_us;
+	if (in->bulk)
+		watch(in);
+	tell_reader(in);
+}
+
+static void ring(struct rmdt_alarm *alarm, uint64_t now_us)
+{
+	struct rmdt_in *in = (struct rmdt_in *)((char *)alarm - offsetof(struct rmdt_in, alarm));
+
+	if (rmdt_recvbuf_ready(in->recvbuf) != in->told_off)
+		on_ready(in);
+	if (!alarm->is_set)
+		stop_watching(in);
+	rmdt_conn_in_kick(in->link->conn, now_us, in->flow);
+	rmdt_link_touch(in->link);
+}
+
 void rmdt_in_break(struct rmdt_in *in, unsigned code, const char *reason)
 {
 	bool news;
 
+	rmdt_alarms_clear(&in->link->thread->alarms, &in->alarm);
+	stop_watching(in);
 	pthread_mutex_lock(&in->lock);
 	/* Who has confirmed or stopped a flow does not care how its association ends. */
 	news = !in->broken && !in->confirmed && !in->stopped;
@@ -236,6 +293,7 @@ static void give_back(struct rmdt_in *in)
 {
 	struct rmdt_peer *peer = in->peer;
 
+	rmdt_alarms_clear(&in->link->thread->alarms, &in->alarm);
 	in->flow->user = NULL;
 	rmdt_conn_in_free(in->link->conn, in->flow);
 	in->flow = NULL;
@@ -309,6 +367,12 @@ ssize_t rmdt_in_peek(struct rmdt_in *in, const uint8_t **ptr, int timeout_ms, st
 	return n == -EAGAIN ? rc : n;
 }
 
+/* See stop_watching(): whoever reads "no" here finds that the thread has looked without seeing what was just consumed. */
+static bool is_watched(struct rmdt_in *in)
+{
+	return atomic_fetch_or(&in->watched, 0) != 0;
+}
+
 int rmdt_in_consume(struct rmdt_in *in, size_t len)
 {
 	uint64_t consumed;
@@ -323,8 +387,10 @@ int rmdt_in_consume(struct rmdt_in *in, size_t len)
 	/* When all is consumed no later call may come that would say so. */
 	if (consumed - in->said_off < SAY_EVERY_BYTES && consumed != rmdt_recvbuf_ready(in->recvbuf))
 		return 0;
-	in->said_off = consumed;
-	post(in, RMDT_IN_CONSUMED);
+	if (consumed - in->said_off >= SAY_EVERY_BYTES || !is_watched(in)) {
+		in->said_off = consumed;
+		post(in, RMDT_IN_CONSUMED);
+	}
 	if (consumed != rmdt_recvbuf_ready(in->recvbuf))
 		return 0;
 	pthread_mutex_lock(&in->lock);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "core/conn.h"
+#include "io/alarms.h"
 #include "io/engine.h"
 #include "io/events.h"
 #include "io/task.h"
@@ -51,6 +52,7 @@ struct rmdt_in {
 	struct rmdt_listed listed;	/* of engine->ins */
 
 	uint64_t said_off;		/* the consumer's: position at its last RMDT_IN_CONSUMED */
+	_Atomic unsigned watched;	/* 1: the thread will soon look at what is consumed, without being asked */
 
 	pthread_mutex_t lock;		/* the last but the leaves */
 	struct rmdt_waiters waiters;
@@ -63,6 +65,9 @@ struct rmdt_in {
 	struct rmdt_link *link;
 	struct rmdt_inflow *flow;	/* NULL once freed */
 	struct rmdt_in *next, *prev;	/* of peer->ins */
+	uint64_t told_off, told_us;	/* of what, and when, the reader was last told */
+	bool bulk;			/* it was told of much, and soon after the time before */
+	struct rmdt_alarm alarm;	/* while it is watched */
 };
 
 /* On the peer's thread. Asks the application and answers the offer. */

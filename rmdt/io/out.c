@@ -280,6 +280,20 @@ void rmdt_out_offer_room(struct rmdt_out *out)
 		rmdt_out_drop(out);
 }
 
+static bool is_waited_for(const struct rmdt_out *out)
+{
+	return (out->room.first || out->wanted_bytes) && rmdt_sendbuf_room(out->buf) > 0;
+}
+
+/* Waking a writer costs as much as sending a train, so it is done for much room, or when little stays all there is. */
+static void offer_much_room(struct rmdt_out *out)
+{
+	if (rmdt_sendbuf_room(out->buf) < rmdt_sendbuf_limit(out->buf) / RMDT_OUT_ROOM_PARTS)
+		rmdt_out_look_again(out);
+	else
+		rmdt_out_offer_room(out);
+}
+
 void rmdt_out_judge(struct rmdt_out *out)
 {
 	struct rmdt_fanout_input in = { .base_off = rmdt_sendbuf_base(out->buf),
@@ -296,8 +310,8 @@ void rmdt_out_judge(struct rmdt_out *out)
 	tune(out, cwnd);
 	if (result.release_off > in.base_off)
 		(void)rmdt_sendbuf_release(out->buf, result.release_off);
-	if ((out->room.first || out->wanted_bytes) && rmdt_sendbuf_room(out->buf) > 0)
-		rmdt_out_offer_room(out);
+	if (is_waited_for(out))
+		offer_much_room(out);
 	set_timer(out, result.next_us);
 }
 
@@ -321,8 +335,11 @@ static void ring(struct rmdt_alarm *alarm, uint64_t now_us)
 	(void)now_us;
 	pthread_mutex_lock(&out->lock);
 	out->alarm_us = RMDT_ALARM_NEVER;
-	if (!out->reset)
+	if (!out->reset) {
 		rmdt_out_judge(out);
+		if (is_waited_for(out))
+			rmdt_out_offer_room(out);
+	}
 	pthread_mutex_unlock(&out->lock);
 	rmdt_out_drop(out);
 }

@@ -29,6 +29,8 @@ struct rmdt_thread;
 
 /* The pool serves many flows; nobody tells this one when another gave blocks back, so it looks again after a while. */
 #define RMDT_OUT_POOL_RETRY_US 10000
+/* A writer that waits is woken for this part of its buffer, or for any room that is all there is after RETRY. */
+#define RMDT_OUT_ROOM_PARTS 16
 
 enum rmdt_out_ask {
 	RMDT_OUT_TIMER = 1,		/* alarm_us changed: set the alarm */

@@ -209,6 +209,15 @@ void rmdt_peer_on_up(struct rmdt_peer *peer, struct rmdt_link *link)
 	send_letters(peer);
 }
 
+static void learn_path(struct rmdt_peer *peer)
+{
+	uint64_t rate, rtt_us;
+
+	if (peer->link && rmdt_conn_path(peer->link->conn, &rate, &rtt_us))
+		rmdt_pathbox_learn(&peer->engine->paths, rmdt_conn_remote_key(peer->link->conn),
+				   rmdt_conn_remote(peer->link->conn), rate, rtt_us);
+}
+
 void rmdt_peer_on_down(struct rmdt_peer *peer, unsigned code, const char *given)
 {
 	/* It may lie in what is freed here. */
@@ -220,6 +229,7 @@ void rmdt_peer_on_down(struct rmdt_peer *peer, unsigned code, const char *given)
 	peer->down_code = code;
 	memcpy(peer->down_reason, reason, sizeof(reason));
 	rmdt_peer_publish(peer);
+	learn_path(peer);
 	rmdt_connect_cancel(peer);
 	pthread_mutex_lock(&peer->lock);
 	peer->state = RMDT_PEER_IS_DOWN;

@@ -173,13 +173,9 @@ static void receive_parcels(struct rmdt_thread *t)
 void rmdt_thread_send_small(struct rmdt_thread *t, const struct rmdt_handshake_packet *p, const struct rmdt_addr *to)
 {
 	uint8_t buf[RMDT_BASE_BYTES];
-	struct sockaddr_storage ss;
-	socklen_t ss_len = rmdt_address_get(to, t->udp.family, &ss);
 	size_t len = rmdt_handshake_write(buf, sizeof(buf), p);
 
-	if (!ss_len || !len)
-		return;
-	if (sendto(t->udp.fd, buf, len, MSG_DONTWAIT, (struct sockaddr *)&ss, ss_len) < 0)
+	if (!len || rmdt_udp_send_one(&t->udp, buf, len, to))
 		return;
 	rmdt_count(&t->engine->counters.datagrams_out, 1);
 	rmdt_count(&t->engine->counters.bytes_out, len);
@@ -221,7 +217,7 @@ static bool flush(struct rmdt_thread *t)
 	return true;
 }
 
-/* One train of this link, then it is the others' turn. False: it has nothing to send now. */
+/* One train of this link. False: it has nothing to send now. */
 static bool load_train(struct rmdt_thread *t, struct rmdt_link *link)
 {
 	struct rmdt_train *train = &t->outbox.train[t->outbox.n];
@@ -235,16 +231,20 @@ static bool load_train(struct rmdt_thread *t, struct rmdt_link *link)
 	return true;
 }
 
-/* A touched link: what happened, what is due, what it wants to send. */
+/* A touched link: what happened, what is due, what it wants to send, up to a turn. */
 static void serve(struct rmdt_thread *t, struct rmdt_link *link)
 {
+	unsigned trains = 0;
+
 	rmdt_link_untouch(link);
 	rmdt_link_pull(link);
 	if (rmdt_conn_deadline_us(link->conn) <= t->now_us)
 		rmdt_conn_tick(link->conn, t->now_us);
-	if (load_train(t, link)) {
-		rmdt_link_touch(link);
-		return;
+	while (load_train(t, link)) {
+		if (++trains == RMDT_THREAD_TURN || t->outbox.n == RMDT_OUTBOX_TRAINS) {
+			rmdt_link_touch(link);
+			return;
+		}
 	}
 	rmdt_link_pull(link);
 	if (link->peer && link->peer->link == link)

@@ -3,6 +3,7 @@
 #include "io/udp.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -24,7 +25,7 @@
 #define SO_ATTACH_REUSEPORT_CBPF 51
 #endif
 
-/* Every datagram says that we understand marks of congestion. */
+/* Says that we understand marks of congestion. */
 #define ECT_0 2
 
 /* ---- opening ---- */
@@ -46,12 +47,34 @@ static void set_path_options(int fd, int family)
 {
 	(void)set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 	(void)set(fd, IPPROTO_IP, IP_RECVTOS, 1);
-	(void)set(fd, IPPROTO_IP, IP_TOS, ECT_0);
 	if (family == AF_INET6) {
 		(void)set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 		(void)set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
-		(void)set(fd, IPPROTO_IPV6, IPV6_TCLASS, ECT_0);
 	}
+}
+
+static bool is_any(const struct sockaddr *sa)
+{
+	struct sockaddr_in sin;
+	struct sockaddr_in6 sin6;
+
+	if (sa->sa_family == AF_INET) {
+		memcpy(&sin, sa, sizeof(sin));
+		return sin.sin_addr.s_addr == htonl(INADDR_ANY);
+	}
+	memcpy(&sin6, sa, sizeof(sin6));
+	return IN6_IS_ADDR_UNSPECIFIED(&sin6.sin6_addr);
+}
+
+/* A socket that is bound to one address knows where a datagram came to. One of IPv6 tells it for IPv4, too. */
+static void ask_local(int fd, int family, const struct sockaddr *bound)
+{
+	if (!is_any(bound))
+		return;
+	if (family == AF_INET6)
+		(void)set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	else
+		(void)set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 }
 
 static socklen_t bind_address(const struct rmdt_udp_options *opt, int family, struct sockaddr_storage *ss)
@@ -106,6 +129,7 @@ static int open_family(struct rmdt_udp *udp, const struct rmdt_udp_options *opt,
 		goto fail;
 	}
 	set_path_options(fd, family);
+	ask_local(fd, family, (struct sockaddr *)&ss);
 	ask_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, opt->buffer_bytes);
 	ask_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, opt->buffer_bytes);
 	udp->fd = fd;
@@ -185,16 +209,45 @@ void rmdt_inbox_fini(struct rmdt_inbox *in)
 
 union control {
 	struct cmsghdr align;
-	uint8_t bytes[CMSG_SPACE(sizeof(int)) * 4];
+	uint8_t bytes[CMSG_SPACE(sizeof(int)) * 4 + CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
-static void read_control(struct msghdr *msg, size_t *segment, unsigned *ecn)
+/* The local address as an in6_pktinfo. The interface matters only where the address means nothing without it. */
+static void keep_local(const struct cmsghdr *c, struct rmdt_addr *from)
+{
+	struct in6_pktinfo info = { 0 };
+	struct in_pktinfo v4;
+
+	static_assert(sizeof(info) == RMDT_ADDR_LOCAL_BYTES, "it must fit");
+	if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_len >= CMSG_LEN(sizeof(info))) {
+		memcpy(&info, CMSG_DATA(c), sizeof(info));
+		if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+			info.ipi6_ifindex = 0;
+	} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_len >= CMSG_LEN(sizeof(v4))) {
+		memcpy(&v4, CMSG_DATA(c), sizeof(v4));
+		memset(&info.ipi6_addr.s6_addr[10], 0xff, 2);
+		memcpy(&info.ipi6_addr.s6_addr[12], &v4.ipi_spec_dst, 4);
+	}
+	memcpy(from->local, &info, sizeof(info));
+}
+
+static bool is_local(const struct cmsghdr *c)
+{
+	return (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) ||
+	       (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO);
+}
+
+static void read_control(struct msghdr *msg, size_t *segment, unsigned *ecn, struct rmdt_addr *from)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		int value = 0;
 
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
 			*ecn = *(uint8_t *)CMSG_DATA(c) & 3u;
+			continue;
+		}
+		if (is_local(c)) {
+			keep_local(c, from);
 			continue;
 		}
 		if (c->cmsg_len < CMSG_LEN(sizeof(value)))
@@ -234,7 +287,7 @@ size_t rmdt_udp_receive(struct rmdt_udp *udp, struct rmdt_inbox *in)
 		if ((h->msg_flags & MSG_TRUNC) || len == 0 ||
 		    !rmdt_address_set(&in->got[in->n].from, h->msg_name, h->msg_namelen))
 			continue;
-		read_control(h, &segment, &ecn);
+		read_control(h, &segment, &ecn, &in->got[in->n].from);
 		in->got[in->n].buf = iov[i].iov_base;
 		in->got[in->n].len = len;
 		in->got[in->n].segment = segment;
@@ -282,17 +335,53 @@ struct batch {
 	size_t n;
 };
 
+/* Appends one control message; there is room for all that a datagram may need. */
+static void add_control(struct msghdr *h, union control *control, int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(control->bytes + h->msg_controllen);
+
+	memset(c, 0, CMSG_SPACE(len));
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), data, len);
+	h->msg_control = control;
+	h->msg_controllen += CMSG_SPACE(len);
+}
+
 static void add_segment_size(struct msghdr *h, union control *control, uint16_t segment)
 {
-	struct cmsghdr *c;
+	add_control(h, control, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+}
 
-	h->msg_control = control;
-	h->msg_controllen = CMSG_SPACE(sizeof(segment));
-	c = CMSG_FIRSTHDR(h);
-	c->cmsg_level = IPPROTO_UDP;
-	c->cmsg_type = UDP_SEGMENT;
-	c->cmsg_len = CMSG_LEN(sizeof(segment));
-	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+/* What goes to an IPv4 address has a type of service, also from an IPv6 socket. */
+static void add_ect(struct msghdr *h, union control *control, const struct rmdt_addr *to)
+{
+	int value = ECT_0;
+
+	if (rmdt_address_family(to) == AF_INET)
+		add_control(h, control, IPPROTO_IP, IP_TOS, &value, sizeof(value));
+	else
+		add_control(h, control, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value));
+}
+
+static bool has_local(const struct rmdt_addr *to)
+{
+	static const uint8_t none[RMDT_ADDR_LOCAL_BYTES];
+
+	return memcmp(to->local, none, sizeof(none)) != 0;
+}
+
+static void add_local(struct msghdr *h, union control *control, const struct rmdt_addr *to, int family)
+{
+	struct in_pktinfo v4 = { 0 };
+
+	if (family == AF_INET6) {
+		add_control(h, control, IPPROTO_IPV6, IPV6_PKTINFO, to->local, sizeof(to->local));
+		return;
+	}
+	memcpy(&v4.ipi_spec_dst, to->local + 12, 4);
+	add_control(h, control, IPPROTO_IP, IP_PKTINFO, &v4, sizeof(v4));
 }
 
 /* Appends bytes [off, ...) of a train as one message; how many. 0: no socket of ours reaches that kind of address. */
@@ -311,6 +400,10 @@ static size_t add_piece(struct batch *b, const struct rmdt_udp *udp, struct rmdt
 	b->iov[b->n] = (struct iovec){ t->buf + off, len };
 	if (len > t->segment)
 		add_segment_size(h, &b->control[b->n], (uint16_t)t->segment);
+	if (t->ect)
+		add_ect(h, &b->control[b->n], &t->to);
+	if (has_local(&t->to))
+		add_local(h, &b->control[b->n], &t->to, udp->family);
 	b->piece[b->n] = (struct piece){ i, len, len > t->segment };
 	b->n++;
 	return len;
@@ -353,12 +446,23 @@ static void advance(struct rmdt_outbox *out, const struct batch *b, size_t sent)
 	}
 }
 
+/* What is said of a local address that has gone. */
+static bool is_about_address(int error)
+{
+	return error == EINVAL || error == EADDRNOTAVAIL || error == ENODEV || error == ENETUNREACH ||
+	       error == EHOSTUNREACH;
+}
+
 /*
  * The first message of the batch was refused. A refusal of a segmented one may mean the segmentation or the size: it is
  * tried again in single datagrams, and only if these are taken it was the segmentation.
  */
 static int on_refusal(struct rmdt_outbox *out, const struct batch *b, int error, bool *split)
 {
+	if (is_about_address(error) && has_local(&out->train[out->at].to)) {
+		memset(out->train[out->at].to.local, 0, RMDT_ADDR_LOCAL_BYTES);
+		return 0;
+	}
 	switch (error) {
 	case EINTR:
 	case ECONNREFUSED:		/* of an earlier datagram */
@@ -413,4 +517,19 @@ int rmdt_udp_send(struct rmdt_udp *udp, struct rmdt_outbox *out)
 		split_train = out->at;
 	}
 	return 0;
+}
+
+int rmdt_udp_send_one(struct rmdt_udp *udp, const void *buf, size_t len, const struct rmdt_addr *to)
+{
+	struct sockaddr_storage ss;
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct msghdr h = { .msg_name = &ss, .msg_iov = &iov, .msg_iovlen = 1 };
+	union control control;
+
+	h.msg_namelen = rmdt_address_get(to, udp->family, &ss);
+	if (!h.msg_namelen)
+		return -EAFNOSUPPORT;
+	if (has_local(to))
+		add_local(&h, &control, to, udp->family);
+	return sendmsg(udp->fd, &h, MSG_DONTWAIT) < 0 ? -errno : 0;
 }

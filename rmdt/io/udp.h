@@ -80,5 +80,7 @@ void rmdt_outbox_clear(struct rmdt_outbox *out);
  * interface swallowed counts as sent: it is loss like any other.
  */
 int rmdt_udp_send(struct rmdt_udp *udp, struct rmdt_outbox *out);
+/* A datagram by itself, not ECN-capable. Negative errno: it did not go, and nobody will try again. */
+int rmdt_udp_send_one(struct rmdt_udp *udp, const void *buf, size_t len, const struct rmdt_addr *to);
 
 #endif

@@ -83,6 +83,7 @@ void rmdt_welcome_admit(struct rmdt_link *link)
 		.purpose = rmdt_conn_role(link->conn), .psk = rmdt_conn_used_psk(link->conn),
 		.accept_unlisted = e->opt.accept_unlisted, .ask_unlisted = e->opt.ask_unlisted && e->opt.admit,
 	};
+	uint64_t rate, rtt_us;
 	unsigned code;
 
 	if (link->kind == RMDT_LINK_PROBE) {
@@ -96,6 +97,8 @@ void rmdt_welcome_admit(struct rmdt_link *link)
 	if (!code && a.is_unknown)
 		code = rmdt_trustbox_pin(&e->trust, &a);
 	link->may = a.may;
+	if (!code && rmdt_pathbox_find(&e->paths, a.key, a.from, &rate, &rtt_us))
+		rmdt_conn_set_hint(link->conn, rate, rtt_us);
 	rmdt_conn_admit(link->conn, link->thread->now_us, code, code ? a.reason : NULL);
 }
 

@@ -11,11 +11,13 @@
 #                                 are in ${BENCH_PEERS[@]}
 #   bench_run PEER BYTES HOST...  the first HOST sends, the others receive; until all have the last byte, or
 #                                 $LIMIT seconds have gone. True when complete; else $WHY says what went wrong.
+#                                 $NEEDED: only these hosts need to get all; the others are as far as they are then
 #     then: ${TOOK[HOST]} seconds until the last byte, ${GOT[HOST]} bytes, $SECONDS_ALL, $CPU_SEND, $CPU_RECV seconds of
 #     processors, $STOPPED (1: the limit came), and ${MORE[@]} what the peer knows besides, as KEY=VALUE
 #   bench_row PEER KEY=VALUE...   write a line; numbers stay numbers; KEY:=RAW for lists and such
 #   bench_result PEER KEY=VALUE...  write what the last bench_run found, one line
 #   bench_each_result PEER KEY=VALUE...  the same, and a line for every receiver (receiver=HOST) if there are several
+#                                 with alone_mbit from ${ALONE_MBIT[HOST]} where that is known
 #   bench_samples FILE            from now on a bench_run writes "milliseconds HOST bytes" there every $SAMPLE_MS (100)
 #   bench_lab_mark / bench_lab_overload   counters of the lab from here on / true: it was too slow since the mark
 #   bench_lab_since 'A>B' KEY     what one counter has grown since the mark
@@ -32,6 +34,7 @@
 #   stopped=1                     ended by the limit: bytes and seconds are how far it came
 #   overloaded=1                  the lab could not keep up, also when tried again: not a result
 #   failed=REASON                 no result
+#   series=[[MS,BYTES],...]       what the receiver had, over time
 #   commands=[...]                what ran where; in one line for each peer is enough
 #   note=TEXT                     anything a reader must know
 # A scenario adds words of its own where it needs them.
@@ -41,9 +44,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lab/lab.sh"
 
 RUNS=${RUNS:-5}
 SOCKET_BYTES=67108864		# what an expert allows a socket on a fast long path
-POLL_S=${POLL_S:-0.01}
 
 declare -A bench_keeper=() bench_address=() bench_prefix=() RECV=() TOOK=() GOT=() HELPERS=()
+declare -A ALONE_MBIT=()
 BENCH_PEERS=() MORE=() bench_commands=()
 bench_sample_file='' DATA=''
 
@@ -287,13 +290,35 @@ bench_so_far() {
 	return 0
 }
 
+# A look costs the machine something, so there are few: at the speed so far, half of what is missing comes before the next;
+# near the end the clock is right to one part in 500.
+bench_wait_for_half() {
+	local now=$1 got=$2 missing=$3 wait_us least
+	least=$((now / 500 + 1000))
+	wait_us=$((got > 0 ? missing * now / got / 2 : 10000))
+	((wait_us < 100000)) || wait_us=100000
+	[[ -z $bench_sample_file ]] || ((wait_us < 20000)) || wait_us=20000
+	((wait_us > least)) || wait_us=$least
+	printf -v wait_us '0.%06d' "$wait_us"
+	bench_pause "$wait_us"
+}
+
+# True when one of these is needed.
+bench_needed() {
+	local host
+	for host; do
+		[[ -n ${NEEDED:-} && " $NEEDED " != *" $host "* ]] || return 0
+	done
+	return 1
+}
+
 # Until every receiver has all, has ended, or the time is over.
 bench_watch() {
-	local bytes=$1 began=$2 host left now next=0 all=("${@:3}") waiting
+	local bytes=$1 began=$2 host left now most next=0 all=("${@:3}") waiting
 	waiting=("${all[@]}")
 	while ((${#waiting[@]})); do
 		now=$((${EPOCHREALTIME/[.,]/} - began))
-		left=()
+		left=() most=0
 		for host in "${waiting[@]}"; do
 			bench_so_far "$host"
 			GOT[$host]=$bench_bytes
@@ -304,9 +329,14 @@ bench_watch() {
 				bench_so_far "$host"
 				GOT[$host]=$bench_bytes
 				TOOK[$host]=$now
-				((bench_bytes >= bytes)) && GOT[$host]=$bytes || WHY="$host ended early"
+				if ((bench_bytes >= bytes)); then
+					GOT[$host]=$bytes
+				elif bench_needed "$host"; then
+					WHY="$host ended early"
+				fi
 			else
 				left+=("$host")
+				((bench_bytes > most)) && most=$bench_bytes
 			fi
 		done
 		if [[ -n $bench_sample_file ]] && ((now >= next)); then
@@ -316,6 +346,12 @@ bench_watch() {
 			next=$((next + ${SAMPLE_MS:-100} * 1000))
 		fi
 		waiting=("${left[@]}")
+		if ! bench_needed "${waiting[@]}"; then
+			for host in "${waiting[@]}"; do
+				TOOK[$host]=$now
+			done
+			break
+		fi
 		if ((now > ${LIMIT:-60} * 1000000 && ${#waiting[@]})); then
 			STOPPED=1
 			for host in "${waiting[@]}"; do
@@ -323,7 +359,7 @@ bench_watch() {
 			done
 			break
 		fi
-		((${#waiting[@]})) && bench_pause "$POLL_S"
+		((${#waiting[@]})) && bench_wait_for_half "$now" "$most" $((bytes - most))
 	done
 }
 
@@ -352,7 +388,7 @@ bench_run() {
 	bench_stop
 	for host in "${hosts[@]}"; do
 		((${TOOK[$host]:-0} > most)) && most=${TOOK[$host]}
-		((${GOT[$host]:-0} >= bytes)) || good=1
+		((${GOT[$host]:-0} >= bytes)) || ! bench_needed "$host" || good=1
 		TOOK[$host]=$(bench_seconds "${TOOK[$host]:-0}")
 	done
 	SECONDS_ALL=$(bench_seconds "$most")
@@ -494,6 +530,6 @@ bench_each_result() {
 	[[ -z $WHY ]] || return 0
 	for host in "${bench_to[@]}"; do
 		bench_row "$peer" "$@" receiver="$host" bytes="${GOT[$host]}" seconds="${TOOK[$host]}" \
-			mbit="$(bench_mbit "${GOT[$host]}" "${TOOK[$host]}")"
+			mbit="$(bench_mbit "${GOT[$host]}" "${TOOK[$host]}")" alone_mbit="${ALONE_MBIT[$host]:-}"
 	done
 }

@@ -12,7 +12,6 @@ BYTES=${BYTES:-2000000000} SLOW_BYTES=${SLOW_BYTES:-500000000}
 PEERS=${PEERS-pipeclone socat-cubic pipeclone-none socat-bbr mbuffer ssh iperf3-cubic iperf3-bbr}
 SLOW=${SLOW-ngtcp2 kcptun udt srt uftp udpcast}		# those which need ten times as long get less to do
 
-POLL_S=0.003			# two gigabytes take less than a second
 bench_open loopback
 bench_host s 127.0.0.1
 bench_host r 127.0.0.1

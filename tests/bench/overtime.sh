@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The rate over time of one long transfer at 100 ms and 1 % of loss: what a user sees. One run for each; the line of each has
-# `series`, the bytes that the receiver has had after each step of `step_ms`.
+# `series`, the milliseconds and the bytes that the receiver has had by then.
 #
 #     SECONDS_LONG=12 RTT=100 LOSS=1 PEERS="pipeclone socat-bbr socat-cubic" tests/bench/overtime.sh
 # shellcheck disable=SC2034,SC2086
@@ -29,7 +29,7 @@ for peer in "${BENCH_PEERS[@]}"; do
 	bench_lab_mark
 	LIMIT=$SECONDS_LONG bench_run "$peer" "$BYTES" s r
 	! bench_lab_overload || MORE+=(overloaded=1)
-	MORE+=(step_ms="$SAMPLE_MS" "series:=[$(awk '{ printf "%s%d", (NR > 1 ? "," : ""), $3 }' "$TMP/samples")]")
+	MORE+=("series:=[$(awk '{ printf "%s[%d,%d]", (NR > 1 ? "," : ""), $1, $3 }' "$TMP/samples")]")
 	bench_result "$peer" run=1 rate_mbit="$RATE" rtt_ms="$RTT" loss_pct="$LOSS" queue_ms="$QUEUE"
 done
 exit 0

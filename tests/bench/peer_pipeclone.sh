@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
 # pipeclone: pipeclone (aes-256-gcm), pipeclone-none (--cipher none), pipeclone-known: with the homes of the run before, so
-# that keys and paths are remembered. All others begin with new, empty homes. PIPECLONE_ARGS: more options for both ends.
+# that keys and paths are remembered. All others begin with new, empty homes. PIPECLONE_ARGS, PIPECLONE_SEND_ARGS: more
+# options for both ends and for the sender.
 
 pipeclone_needs() {
 	:
@@ -35,9 +36,9 @@ pipeclone_receive() {
 }
 
 pipeclone_send() {
-	# shellcheck disable=SC2046
+	# shellcheck disable=SC2046,SC2086
 	HOME=$TMP/home.$3 bench_sender "$3" "$(bench_file "$2")" "$PIPECLONE" -q --json "$TMP/pipeclone.json" \
-		-s "${pipeclone_at#,}" $(pipeclone_options "$1")
+		-s "${pipeclone_at#,}" $(pipeclone_options "$1") ${PIPECLONE_SEND_ARGS:-}
 }
 
 # What the report says of all receivers together.

@@ -20,7 +20,7 @@ uftp_receive() {
 
 uftp_send() {
 	bench_sender "$3" /dev/null uftp -q -p "$uftp_port" -B 104857600 -b 1400 -R "${UFTP_KBIT:--1}" -Y aes256-gcm \
-		-M "$(bench_ip "$4")" -I "$(bench_ip "$3")" -r 0.5:0.05:2 -s 20 "$(bench_file "$2")"
+		-M "$(bench_ip "$4")" -I "$(bench_ip "$3")" -r 0.1:0.01:1 -s 10 "$(bench_file "$2")"
 }
 
 uftp_more() {

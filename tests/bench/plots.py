@@ -36,9 +36,10 @@ def draw_wan(rows):
 
 
 def rate_line(row, over=5):
-    """Mbit/s over time from the bytes after each step, as a mean over some steps."""
-    got, step = row["series"], row["step_ms"] / 1000
-    return [(k * step, (got[k] - got[k - over]) * 8 / (over * step) / 1e6) for k in range(over, len(got))]
+    """Mbit/s over time from [ms, bytes], as a mean over some steps."""
+    got = row["series"]
+    return [(got[k][0] / 1000, (got[k][1] - got[k - over][1]) * 8e-3 / (got[k][0] - got[k - over][0]))
+            for k in range(over, len(got))]
 
 
 def draw_overtime(rows):

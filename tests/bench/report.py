@@ -17,7 +17,7 @@ import tables
 
 MEASURED = {"date", "run", "bytes", "seconds", "mbit", "cpu_send", "cpu_recv", "sent_bytes", "repaired_bytes",
             "feedback_bytes", "wire_bytes", "stopped", "overloaded", "failed", "note", "commands", "series", "share_pct",
-            "queue_delay_ms", "alone_mbit", "cpu_per_gb", "step_ms"}
+            "queue_delay_ms", "alone_mbit", "cpu_per_gb", "steady_mbit"}
 PACKAGES = ["socat", "iperf3", "openssh-server", "mbuffer", "libudt0", "srt-tools", "uftp", "udpcast", "ngtcp2-server",
             "kcptun", "libssl3", "libipsec-mb1"]
 SETTINGS = ["net/core/rmem_max", "net/core/wmem_max", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem",

@@ -10,6 +10,8 @@ NAMES = {
     "socat-bbr": "TCP bbr (socat)",
     "socat-cubic": "TCP cubic (socat)",
     "mbuffer": "mbuffer",
+    "mbuffer-cubic": "mbuffer, TCP cubic",
+    "mbuffer-bbr": "mbuffer, TCP bbr",
     "iperf3-bbr": "iperf3 bbr",
     "iperf3-cubic": "iperf3 cubic",
     "ssh": "ssh aes128-gcm",

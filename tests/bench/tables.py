@@ -2,6 +2,7 @@
 """doc/bench/README.md: what was measured, as tables."""
 from statistics import median
 
+from aims import RATES, all_aims
 from rows import ENCRYPTED, NAMES, cells, done, main_queue, ordered, spread
 
 HEAD = """<!-- Written by tests/bench/report.py: change that, not this. -->
@@ -20,9 +21,6 @@ TITLES = {
     "unlike": "Receivers behind unlike paths",
     "many": "Ten receivers",
 }
-# At least so many Mbit/s are aimed at for 200 MB at 100 ms: on a path never seen before, and on one that is remembered.
-AIMS = {0: (400, 420), 0.1: (395, 415), 1: (385, 400), 5: (345, 360), 10: (290, 300)}
-
 
 def table(head, rows):
     if not rows:
@@ -124,7 +122,7 @@ def wan_grid(rows):
     for (rtt, queue, loss), here in by_cell(rows).items():
         good = cells(done(here, "wan"), "peer")
         bbr = good.get(("socat-bbr",), [])
-        aim = AIMS.get(loss, ("", "")) if rtt == 100 and queue == 100 else ("", "")
+        aim = RATES.get(loss, ("", "")) if rtt == 100 and queue == 100 else ("", "")
         out.append([rtt, queue, loss, of_cell(here, "pipeclone"), aim[0], of_cell(here, "pipeclone-known"), aim[1],
                     of_cell(here, "socat-bbr"), ratio(good.get(("pipeclone",), []), bbr),
                     ratio(good.get(("pipeclone-known",), []), bbr)])
@@ -207,6 +205,11 @@ def commands(rows, scenario):
     return "\n<details><summary>Commands (host: command; s sends, r receives)</summary>\n\n```\n%s\n```\n</details>\n" % text
 
 
+def aims(rows):
+    out = [[what, asked, measured, "yes" if met else "**no**"] for what, asked, measured, met in all_aims(rows)]
+    return "\n## What we ask of ourselves\n\n" + table(["", "asked", "measured", "met"], out) if out else ""
+
+
 def dates(rows, scenario):
     days = sorted(row["date"][:16].replace("T", " ") for row in rows if row["scenario"] == scenario)
     return days[0] if days[0] == days[-1] else "%s to %s" % (days[0], days[-1])
@@ -214,7 +217,7 @@ def dates(rows, scenario):
 
 def page(results, pictures):
     rows, facts = results["rows"], results["facts"]
-    parts, last = [HEAD], None
+    parts, last = [HEAD, aims(rows)], None
     for scenario, title in TITLES.items():
         if not any(row["scenario"] == scenario for row in rows):
             continue

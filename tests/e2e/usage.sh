@@ -52,7 +52,7 @@ wrong 'quorum:3' --slow quorum:3 a b
 wrong '"fixed" needs a rate' --cc fixed a
 
 # ---- every setting refuses nonsense, and says what was wrong with which option
-for key in buffer mtu rate cc cipher threads slow connect-timeout dead-after keepalive linger strict max-peers max-flows \
+for key in buffer mtu rate cc remember cipher threads slow connect-timeout dead-after keepalive linger strict max-peers max-flows \
 	max-half-open rekey-packets rekey-after socket-buffer gso gro mtu-probe log-level; do
 	wrong "--$key \"nonsense\"" "--$key=nonsense" host
 done

@@ -8,6 +8,7 @@
 
 #include "core/authorized.h"
 #include "core/hosts.h"
+#include "core/paths.h"
 #include "core/trust.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -120,10 +121,30 @@ static void try_host_name(const char *text, size_t len)
 	rmdt_hosts_free(hosts);
 }
 
+/* Whatever the lines are, what is kept can be written and read again, and says the same. */
+static void try_paths(const char *text, size_t len)
+{
+	static struct rmdt_paths paths, again;
+	static char first[RMDT_PATHS_TEXT_BYTES], second[RMDT_PATHS_TEXT_BYTES];
+	char err[RMDT_TRUST_ERR_BYTES] = "";
+	const uint64_t now_s = 1800000000;
+	size_t n;
+
+	memset(&paths, 0, sizeof paths);
+	memset(&again, 0, sizeof again);
+	if (rmdt_paths_parse(&paths, "file", text, len, now_s, err) > 0)
+		check_refusal(-EINVAL, err);
+	assert(paths.n <= RMDT_PATHS_MAX);
+	n = rmdt_paths_format(&paths, first);
+	assert(rmdt_paths_parse(&again, "file", first, n, now_s, err) == 0);
+	assert(rmdt_paths_format(&again, second) == n && memcmp(first, second, n) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const parsers[])(const char *, size_t) = {
 		try_authorized, try_hosts, try_id, try_public, try_psk, try_host_name,
+		try_paths,
 	};
 	const size_t n = sizeof parsers / sizeof *parsers;
 

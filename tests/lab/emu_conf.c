@@ -10,6 +10,8 @@
 /* Highest rate: bytes * 8 * 1e9 must stay in 64 bits and a packet must take at least some
  * nanoseconds. */
 #define MAX_BPS (1000 * UINT64_C(1000000000))
+/* Each packet of the others costs some nanoseconds, too. */
+#define MAX_CROSS_BPS 10e9
 #define MAX_QUEUE_BYTES (UINT64_C(1) << 40)
 
 struct unit {
@@ -177,6 +179,39 @@ static int set_ecn(struct emu_params *p, const char *text)
 	return set_u64(&p->ecn_us, text, time_units, (double)MAX_US);
 }
 
+static int set_ect(struct emu_params *p, const char *text)
+{
+	static const char *const names[] = {
+		[EMU_ECT_KEEP] = "keep", [EMU_ECT_BLEACH] = "bleach", [EMU_ECT_DROP] = "drop"
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			p->ect = (enum emu_ect)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int set_cross(struct emu_params *p, const char *text)
+{
+	double rate, on_us = 0, off_us = 0;
+	int err = parse_number(&text, size_units, MAX_CROSS_BPS, &rate);
+
+	if (!err && *text) {
+		err = parse_number(&text, time_units, (double)MAX_US, &on_us);
+		if (!err)
+			err = whole(text, time_units, (double)MAX_US, &off_us);
+		if (!err && (on_us < 1 || off_us < 1))
+			err = -EINVAL;
+	}
+	if (!err)
+		p->cross = (struct emu_cross) { .rate_bps = (uint64_t)(rate + 0.5), .on_us = (uint64_t)on_us,
+			                        .off_us = (uint64_t)off_us };
+	return err;
+}
+
 static int set_loss(struct emu_params *p, const char *text)
 {
 	return whole(text, part_units, 1, &p->loss);
@@ -220,7 +255,8 @@ static const struct key {
 	{ "jitter", set_jitter },   { "loss", set_loss },       { "burst", set_burst },
 	{ "ge", set_ge },           { "reorder", set_reorder }, { "dup", set_dup },
 	{ "corrupt", set_corrupt }, { "fix", set_fix },         { "ecn", set_ecn },
-	{ "mtu", set_mtu },         { "cut", set_cut },
+	{ "mtu", set_mtu },         { "cut", set_cut },         { "ect", set_ect },
+	{ "cross", set_cross },
 };
 
 void emu_conf_defaults(struct emu_params *params)

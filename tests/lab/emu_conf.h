@@ -28,6 +28,8 @@
  *     corrupt=1%
  *     fix=0|1              mend the UDP checksum of what was corrupted (1)
  *     ecn=5ms              mark when the wait is longer
+ *     ect=keep|bleach|drop what happens to ECN-capable packets
+ *     cross=100M[:ON:OFF]  traffic of others, always there or so long on and off; 0 = none
  *     mtu=1400             black hole; 0 = none
  *     cut=0|1
  *     perfect              no value: everything back to a perfect wire

@@ -121,13 +121,13 @@ int emu_ip_parse(const uint8_t *pkt, size_t bytes, struct emu_ip *out)
 	return 0;
 }
 
-void emu_ip_mark(uint8_t *pkt, const struct emu_ip *ip)
+void emu_ip_set_ecn(uint8_t *pkt, const struct emu_ip *ip, unsigned ecn)
 {
 	if (ip->version == 6) {
-		pkt[1] |= 0x30;
+		pkt[1] = (uint8_t)((pkt[1] & ~0x30u) | ecn << 4);
 		return;
 	}
-	pkt[1] |= 3;
+	pkt[1] = (uint8_t)((pkt[1] & ~3u) | ecn);
 	v4_csum_set(pkt);
 }
 

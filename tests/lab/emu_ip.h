@@ -37,8 +37,8 @@ struct emu_csum {
 /* 0, or -EBADMSG when it is no whole IP packet of exactly `bytes`. */
 int emu_ip_parse(const uint8_t *pkt, size_t bytes, struct emu_ip *out);
 
-/* Set "congestion experienced", and mend the IPv4 header checksum. */
-void emu_ip_mark(uint8_t *pkt, const struct emu_ip *ip);
+/* Set the ECN bits, and mend the IPv4 header checksum. */
+void emu_ip_set_ecn(uint8_t *pkt, const struct emu_ip *ip, unsigned ecn);
 
 /* Finish an open checksum in place; csum->start becomes 0. */
 void emu_ip_csum_finish(uint8_t *pkt, size_t bytes, struct emu_csum *csum);

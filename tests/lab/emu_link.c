@@ -7,6 +7,10 @@
  * kept, only look like a constant delay of the maximum at high rates. */
 #define JITTER_STEP_NS (10 * UINT64_C(1000000))
 
+#define CROSS_PKT_BYTES 1500
+/* Of a time without packets only the end matters: what fits in a queue of this length. */
+#define CROSS_MEMORY_NS (2 * EMU_NS_PER_S)
+
 uint64_t emu_random(uint64_t *state)
 {
 	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
@@ -30,11 +34,14 @@ void emu_link_init(struct emu_link *link, const struct emu_params *params, uint6
 
 	memset(link, 0, sizeof(*link));
 	link->rng = seed;
+	link->cross_rng = ~seed;
 	emu_link_set(link, params ? params : &perfect);
 }
 
 void emu_link_set(struct emu_link *link, const struct emu_params *params)
 {
+	if (memcmp(&link->params.cross, &params->cross, sizeof(params->cross)) != 0)
+		link->cross_ns = 0;
 	link->params = *params;
 	link->queue.shape = params->shape;
 }
@@ -64,6 +71,34 @@ static bool queue_pass(struct emu_queue *queue, uint32_t bytes, uint64_t *when_n
 	queue->free_ns = start_ns + (uint64_t)bytes * 8 * EMU_NS_PER_S / shape->rate_bps;
 	*when_ns = queue->free_ns;
 	return true;
+}
+
+/* What the others have sent up to now. */
+static void pass_cross(struct emu_link *link, uint64_t now_ns)
+{
+	const struct emu_cross *c = &link->params.cross;
+	uint64_t on_ns = c->on_us * EMU_NS_PER_US, period_ns = on_ns + c->off_us * EMU_NS_PER_US;
+
+	if (c->rate_bps == 0)
+		return;
+	if (link->cross_ns == 0)
+		link->cross_ns = link->cross_start_ns = now_ns;
+	if (link->cross_ns + CROSS_MEMORY_NS < now_ns)
+		link->cross_ns = now_ns - CROSS_MEMORY_NS;
+	while (link->cross_ns <= now_ns) {
+		uint64_t when_ns = link->cross_ns, gap_ns = CROSS_PKT_BYTES * 8 * EMU_NS_PER_S / c->rate_bps;
+
+		if (c->off_us && (when_ns - link->cross_start_ns) % period_ns >= on_ns) {
+			link->cross_ns += period_ns - (when_ns - link->cross_start_ns) % period_ns;
+			continue;
+		}
+		if (queue_pass(&link->queue, CROSS_PKT_BYTES, &when_ns))
+			link->count.cross_pkts++;
+		else
+			link->count.cross_drops++;
+		/* Half to one and a half times the mean: even packets would fall into step with ours. */
+		link->cross_ns += gap_ns / 2 + emu_random(&link->cross_rng) % (gap_ns + 1);
+	}
 }
 
 static bool is_lost(struct emu_link *link)
@@ -109,6 +144,7 @@ static enum emu_fate pass_queues(struct emu_link *link, struct emu_queue *uplink
 		return EMU_DROP_CUT;
 	if (p->mtu && bytes > p->mtu)
 		return EMU_DROP_MTU;
+	pass_cross(link, *when_ns);
 	*mark = p->ecn_us && emu_queue_wait_ns(&link->queue, *when_ns) > p->ecn_us * EMU_NS_PER_US;
 	if (!queue_pass(&link->queue, bytes, when_ns))
 		return EMU_DROP_QUEUE;
@@ -146,4 +182,22 @@ void emu_link_offer(struct emu_link *link, struct emu_queue *uplink, uint64_t no
 	if (out->due_ns < link->last_due_ns)
 		out->due_ns = link->last_due_ns;
 	link->last_due_ns = out->due_ns;
+}
+
+bool emu_link_ecn(struct emu_link *link, const struct emu_verdict *verdict, unsigned *ecn)
+{
+	if (*ecn == 0)
+		return true;
+	if (link->params.ect == EMU_ECT_DROP) {
+		link->count.fate[EMU_PASS]--;
+		link->count.fate[EMU_DROP_ECT]++;
+		return false;
+	}
+	if (verdict->mark) {
+		link->count.marked += *ecn != 3;
+		*ecn = 3;
+	}
+	if (link->params.ect == EMU_ECT_BLEACH)
+		*ecn = 0;
+	return true;
 }

@@ -7,8 +7,8 @@
  * keeps the packet until then. Time is an argument in nanoseconds of any clock that never goes
  * back; randomness comes from the seed, so a run repeats exactly.
  *
- *     sender -> uplink queue (shared by all links of a host) -> cut? -> mtu? -> queue and rate
- *            -> loss -> delay -> receiver
+ *     sender -> uplink queue (shared by all links of a host) -> cut? -> mtu? -> queue and rate, shared with the traffic
+ *            of others -> loss -> delay -> receiver
  */
 #ifndef LAB_EMU_LINK_H
 #define LAB_EMU_LINK_H
@@ -33,6 +33,22 @@ struct emu_queue {
 	uint64_t free_ns;
 };
 
+/*
+ * Traffic of others: packets of 1500 bytes that nobody sees, but that take their share of rate and queue. It does not
+ * slow down when its packets are dropped.
+ */
+struct emu_cross {
+	uint64_t rate_bps;      /* 0 = none */
+	uint64_t on_us, off_us; /* comes and goes; off_us 0 = always there */
+};
+
+/* What happens to packets that say they are ECN-capable, CE included. */
+enum emu_ect {
+	EMU_ECT_KEEP,
+	EMU_ECT_BLEACH, /* they no longer say so */
+	EMU_ECT_DROP,
+};
+
 /* The impairments of one direction. All zero = a perfect wire. Probabilities are 0.0 to 1.0, per
  * packet. */
 struct emu_params {
@@ -50,6 +66,8 @@ struct emu_params {
 	double corrupt;   /* chance of flipped payload bits */
 	bool corrupt_fix; /* mend the UDP checksum afterwards: the damage reaches the application */
 	uint64_t ecn_us;  /* mark when the wait is longer; 0 = never */
+	enum emu_ect ect;
+	struct emu_cross cross;
 	uint32_t mtu;     /* silently drop longer packets; 0 = no black hole */
 	bool cut;         /* drop everything, also what is under way */
 };
@@ -61,6 +79,7 @@ enum emu_fate {
 	EMU_DROP_QUEUE,  /* this link's queue was full */
 	EMU_DROP_MTU,
 	EMU_DROP_CUT,
+	EMU_DROP_ECT, /* counted by emu_link_ecn() */
 	EMU_FATES /* number of fates */
 };
 
@@ -70,8 +89,10 @@ struct emu_counters {
 	uint64_t fate[EMU_FATES]; /* [EMU_PASS] counts first copies; the caller adds a packet cut
 	                             while under way */
 	uint64_t reordered, duplicated;
+	uint64_t cross_pkts, cross_drops; /* of the others: passed, and refused by the queue */
 	uint64_t out_pkts, out_bytes; /* caller: delivered */
-	uint64_t corrupted, marked;   /* caller: done, not only asked for */
+	uint64_t marked;              /* by emu_link_ecn() */
+	uint64_t corrupted;           /* caller: done, not only asked for */
 };
 
 struct emu_link {
@@ -83,6 +104,8 @@ struct emu_link {
 	bool ge_is_bad;
 	uint64_t jitter_at_ns; /* start of the present jitter step */
 	uint64_t jitter_from_ns, jitter_to_ns;
+	uint64_t cross_rng, cross_start_ns;
+	uint64_t cross_ns; /* when the next packet of the others comes */
 };
 
 /* What becomes of one packet. All but fate are valid for EMU_PASS only. */
@@ -107,6 +130,12 @@ void emu_link_set(struct emu_link *link, const struct emu_params *params);
  * for a link. */
 void emu_link_offer(struct emu_link *link, struct emu_queue *uplink, uint64_t now_ns,
                     uint32_t bytes, struct emu_verdict *out);
+
+/*
+ * For a packet that passes: *ecn, its two bits, become what they are behind the link. False: it vanishes after all,
+ * because of them.
+ */
+bool emu_link_ecn(struct emu_link *link, const struct emu_verdict *verdict, unsigned *ecn);
 
 /* Wait of a packet that would arrive now. */
 uint64_t emu_queue_wait_ns(const struct emu_queue *queue, uint64_t now_ns);

@@ -84,6 +84,9 @@ static void put_link(const struct emu_lab *lab, int from, int to, FILE *out)
 	put(out, "duplicated", c->duplicated);
 	put(out, "corrupted", c->corrupted);
 	put(out, "marked", c->marked);
+	put(out, "drop_ect", c->fate[EMU_DROP_ECT]);
+	put(out, "cross_pkts", c->cross_pkts);
+	put(out, "cross_drops", c->cross_drops);
 	put(out, "wait_us", emu_queue_wait_ns(&link->queue, emu_now_ns()) / EMU_NS_PER_US);
 	fprintf(out, "\"link\":\"%s>%s\"}", lab->host[from].name, lab->host[to].name);
 }

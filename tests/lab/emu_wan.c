@@ -177,18 +177,17 @@ static void offer(struct emu_wan *wan, int from, struct packet *p, const struct 
 	struct emu_link *link = emu_wan_link(wan, from, ip->to);
 	struct emu_verdict verdict;
 	struct packet *copy;
+	unsigned ecn = ip->ecn;
 
 	emu_link_offer(link, emu_wan_uplink(wan, from), now_ns, (uint32_t)p->bytes, &verdict);
-	if (verdict.fate != EMU_PASS) {
+	if (verdict.fate != EMU_PASS || !emu_link_ecn(link, &verdict, &ecn)) {
 		packet_put(wan, p);
 		return;
 	}
 	p->link = link;
 	p->to = ip->to;
-	if (verdict.mark && (ip->ecn == 1 || ip->ecn == 2)) {
-		emu_ip_mark(p->data, ip);
-		link->count.marked++;
-	}
+	if (ecn != ip->ecn)
+		emu_ip_set_ecn(p->data, ip, ecn);
 	if (verdict.corrupt && emu_ip_corrupt(p->data, p->bytes, &p->csum, link->params.corrupt_fix,
 	                                      verdict.corrupt_seed))
 		link->count.corrupted++;

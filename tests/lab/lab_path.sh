@@ -114,4 +114,13 @@ what="IPv6, receiver moves"
 begin 40
 lab_move r 9
 completes 6
+
+# A receiver with two addresses answers from the one that is asked: of the other its sender takes nothing.
+what="two addresses"
+lab_move r 0
+lab_exec r ip address add 10.77.9.3/16 dev "$LAB_DEVICE"
+lab_exec s sh -c 'echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter; ip route add blackhole 10.77.0.3'
+TO=10.77.9.3:2312
+begin 40
+completes 8.8
 exit 0

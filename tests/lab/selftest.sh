@@ -162,6 +162,28 @@ count_end
 expect received 200 200
 expect marked 150 199
 
+what="paths that dislike ECN"
+serve -q
+lab_path 'a>b' ect=drop
+ping_b -n 20 -i 0 -s 1000 -E -o
+[[ $(lab_count 'a>b' drop_ect) == 20 ]] || fail "$what: the counter"
+lab_path 'a>b' rate=5M queue=1s ecn=1us ect=bleach
+ping_b -n 50 -i 0 -s 1000 -E -o
+lab_path 'a>b' perfect
+wait_for "[[ \$(lab_stats flying) == 0 ]]"
+count_end
+expect received 50 50
+expect marked 0 0
+
+what="traffic of others"
+serve -q
+lab_path 'a>b' rate=20M queue=20ms cross=40M
+lab_exec a "$BLAST" -r 40M -t 1 -s 1372 "$to" "$port" >"$TMP/blast"
+lab_path 'a>b' perfect
+count_end
+expect bit_per_s 8000000 13000000
+between "$(lab_count 'a>b' cross_pkts)" 700 1100 || fail "$what: the counter"
+
 what="shared uplink"
 lab_uplink a rate=10M queue=10s
 lab_exec a "$BLAST" -r 0 -n 100 -s 1222 "$(lab_ip b)" 9 >/dev/null # 1250 bytes of IP: 1 ms each

@@ -30,6 +30,16 @@ void sim_broken(struct sim_world *w, const char *format, ...)
 
 /* ---- one step ---- */
 
+static void note_sent(const struct sim_world *w, struct sim_pair *p)
+{
+	uint64_t off = p->out ? atomic_load(&p->out->sent_off) : 0;
+
+	if (off > p->sent_off) {
+		p->sent_off = off;
+		p->result->last_sent_us = w->now_us - SIM_START_US;
+	}
+}
+
 /* Ticks, pulls and drains one end until it has nothing more to say now. */
 static void run_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 {
@@ -52,7 +62,8 @@ static void run_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 			break;
 		for (size_t at = 0; at < train.len; at += train.segment)
 			sim_fly(w, p, is_sender, &train.to, train.buf + at,
-				train.len - at < train.segment ? train.len - at : train.segment);
+				train.len - at < train.segment ? train.len - at : train.segment,
+				train.ect ? RMDT_ECN_ECT0 : RMDT_ECN_NOT_ECT);
 		if (++trains > TRAINS_WITHOUT_TIME) {
 			sim_broken(w, "%s %u talks without end", is_sender ? "the sender to" : "receiver", p->index);
 			break;
@@ -60,6 +71,7 @@ static void run_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 	}
 	while (rmdt_conn_event(self->conn, &e))
 		(is_sender ? sim_sender_event : sim_receiver_event)(w, p, &e);
+	note_sent(w, p);
 	self->deadline_us = rmdt_conn_deadline_us(self->conn);
 	if (!self->touched)	/* not when an event just changed something */
 		sim_check_side(w, p, is_sender);
@@ -344,6 +356,8 @@ static void note_conn(struct sim_pair *p)
 	p->result->rekeys = c->rekeys;
 	p->result->moves = c->moves;
 	p->result->black_holes = c->mtu_black_holes;
+	p->result->marked_pkts = c->packets_marked;
+	p->result->ecn_off = p->sender.conn->ecn.state == RMDT_ECN_FAILED;
 	p->result->mtu_bytes = info.mtu_bytes;
 	if (p->out) {
 		p->result->chunk_bytes = p->out->chunk_bytes;

@@ -48,6 +48,7 @@ struct sim_plan {
 	uint64_t buffer_bytes;
 	const char *cc;
 	uint64_t fixed_rate;
+	uint64_t hint_rate, hint_rtt_us;	/* what the sender remembers of every path; 0: nothing */
 	enum rmdt_suite suite;
 	bool cipher_none, psk;
 	bool ecn;				/* the paths mark instead of only dropping */
@@ -56,6 +57,7 @@ struct sim_plan {
 	struct emu_shape uplink;		/* shared by all paths out of the sender; rate 0: none */
 	uint64_t sender_pause_us, sender_resume_us, sender_die_us;
 	bool timers_first;			/* after a pause timers run before what waited in the socket is read */
+	uint64_t measure_from_off, measure_until_off;	/* when the applications have read so much is noted; 0: not */
 	uint64_t limit_us;			/* every fate must be known by then */
 	uint64_t idle_us;			/* how long to watch that it is quiet afterwards; 0: not at all */
 };
@@ -70,6 +72,8 @@ struct sim_receiver_result {
 	uint64_t delivered_bytes;		/* read and found right by its application */
 	uint64_t first_byte_us;			/* when its application read the first */
 	uint64_t last_byte_us;			/* and the newest so far */
+	uint64_t measure_from_us, measure_until_us;	/* when it had read measure_from_off and measure_until_off bytes */
+	uint64_t last_sent_us;			/* when a byte was last sent that had not been sent before */
 	bool saw_end;				/* its application saw the complete end */
 	bool broke;				/* its application saw the flow break, at broke_us with broke_code */
 	unsigned broke_code;
@@ -77,6 +81,8 @@ struct sim_receiver_result {
 	uint64_t chunk_bytes, repaired_bytes;	/* sent to it */
 	uint64_t feedback_bytes;		/* UDP payload sent by it until its fate was known */
 	uint64_t rekeys, moves, black_holes;	/* of the sender's association */
+	uint64_t marked_pkts;			/* marks of congestion that it heeded */
+	bool ecn_off;				/* it has given up marking */
 	uint32_t mtu_bytes;			/* in use at the end */
 	size_t peak_books;			/* most packets in the books of either end */
 };

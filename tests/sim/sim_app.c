@@ -150,6 +150,10 @@ static void take(struct sim_world *w, struct sim_pair *p, const uint8_t *ptr, si
 	r->last_byte_us = w->now_us - SIM_START_US;
 	p->read_off += n;
 	r->delivered_bytes += n;
+	if (r->delivered_bytes >= w->plan->measure_from_off && !r->measure_from_us)
+		r->measure_from_us = r->last_byte_us;
+	if (r->delivered_bytes >= w->plan->measure_until_off && !r->measure_until_us)
+		r->measure_until_us = r->last_byte_us;
 	if (p->plan->consume_rate)
 		p->read_credit_us += n * 1000000 / p->plan->consume_rate;
 }
@@ -239,6 +243,7 @@ void sim_sender_event(struct sim_world *w, struct sim_pair *p, const struct rmdt
 
 	switch (e->kind) {
 	case RMDT_CONN_ADMIT:
+		rmdt_conn_set_hint(p->sender.conn, w->plan->hint_rate, w->plan->hint_rtt_us);
 		rmdt_conn_admit(p->sender.conn, w->now_us, 0, NULL);
 		break;
 	case RMDT_CONN_UP:

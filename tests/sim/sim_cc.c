@@ -39,6 +39,9 @@ struct row {
 #define AGAINST(who) { { .cc = "bbr", .config = { .seed = 1 } }, \
 		       { .cc = (who), .config = { .seed = 2 } } }
 
+#define FOUR { { .cc = "bbr", .config = { .seed = 1 } }, { .cc = "bbr", .config = { .seed = 2 } }, \
+	       { .cc = "bbr", .config = { .seed = 3 } }, { .cc = "bbr", .config = { .seed = 4 } } }
+
 #define PATH(r, t, q, l) .rate = (r), .rtt_us = (t), .queue_us = (q), .loss_ppm = (l), .seed = 7
 #define TIME(end, from) .duration_us = (end) * S, .measure_us = (from) * S
 /* A flow alone, its last 30 of 40 seconds; two for a minute; one with an end. */
@@ -72,13 +75,13 @@ static const struct row rows[] = {
 	{ "500M 1000ms 5%", false, { STEADY(500 * MBIT, 1000 * MS, 100 * MS, 50000) },
 	  { .goodput = .90, .queue_loss = .03 } },
 	{ "shallow 10ms, 100ms", false, { STEADY(500 * MBIT, 100 * MS, 10 * MS, 0) },
-	  { .goodput = .93, .queue_loss = .025 } },
+	  { .goodput = .97, .queue_loss = .003 } },
 	{ "shallow 10ms, 100ms 1%", true, { STEADY(500 * MBIT, 100 * MS, 10 * MS, 10000) },
-	  { .goodput = .93, .queue_loss = .025 } },
+	  { .goodput = .97, .queue_loss = .004 } },
 	{ "shallow 10ms, 300ms 5%", false, { STEADY(500 * MBIT, 300 * MS, 10 * MS, 50000) },
-	  { .goodput = .90, .queue_loss = .03 } },
+	  { .goodput = .96, .queue_loss = .01 } },
 	{ "shallow 2ms, 100ms", false, { STEADY(500 * MBIT, 100 * MS, 2 * MS, 0) },
-	  { .goodput = .82, .queue_loss = .03 } },
+	  { .goodput = .95, .queue_loss = .006 } },
 	{ "20M 1ms", true, { STEADY(20 * MBIT, 1 * MS, 100 * MS, 0) },
 	  { .goodput = .95, .queue_ms = 25, .queue_loss = .001 } },
 	{ "20M 1ms shallow 10ms", false, { STEADY(20 * MBIT, 1 * MS, 10 * MS, 0) },
@@ -165,12 +168,28 @@ static const struct row rows[] = {
 	  { .share = { .20, .25 } } },
 	{ "first bbr", true, { SHARED(500 * MBIT, 100 * MS, 100 * MS, "bbr1") },
 	  { .share = { .25, .25 } } },
+	{ "cubic, shallow 20ms, 30ms", false, { SHARED(500 * MBIT, 30 * MS, 20 * MS, "cubic") },
+	  { .share = { .30, .30 } } },
+	{ "cubic, 300ms", false, { SHARED(500 * MBIT, 300 * MS, 200 * MS, "cubic") },
+	  { .share = { .25, .25 } } },
+	{ "first bbr, 10ms", false, { SHARED(500 * MBIT, 10 * MS, 100 * MS, "bbr1") },
+	  { .share = { .32, .32 } } },
+	{ "first bbr, 300ms", false, { SHARED(500 * MBIT, 300 * MS, 100 * MS, "bbr1") },
+	  { .share = { .28, .28 } } },
+	{ "first bbr, shallow 20ms", true, { SHARED(500 * MBIT, 100 * MS, 20 * MS, "bbr1") },
+	  { .share = { .28, .28 } } },
+	{ "first bbr, shallow 20ms, 30ms", false, { SHARED(500 * MBIT, 30 * MS, 20 * MS, "bbr1") },
+	  { .share = { .26, .26 } } },
 	{ "first bbr, 100M 20ms", false, { SHARED(100 * MBIT, 20 * MS, 50 * MS, "bbr1") },
 	  { .share = { .25, .25 } } },
 	{ "a late second bbr", false, { PATH(500 * MBIT, 100 * MS, 100 * MS, 0), TIME(60, 30),
 	  .flow = { { .cc = "bbr", .config = { .seed = 1 } },
 	  { .cc = "bbr", .config = { .seed = 2 }, .start_us = 10 * S } } },
-	  { .share = { .25, .25 } } },
+	  { .share = { .40, .40 } } },
+	{ "four bbr", false, { PATH(500 * MBIT, 100 * MS, 50 * MS, 0), TIME(60, 20), .flow = FOUR },
+	  { .share = { .12, .12, .12, .12 }, .queue_ms = 35, .queue_loss = .02 } },
+	{ "four bbr, shallow 10ms, 300ms", true, { PATH(500 * MBIT, 300 * MS, 10 * MS, 0), TIME(60, 20),
+	  .flow = FOUR }, { .share = { .12, .12, .12, .12 }, .queue_loss = .06 } },
 
 	{ "200MB 100ms", true, { TRANSFER(500 * MBIT, 100 * MS, 100 * MS, 0), .flow = BULK },
 	  { .mbit = 425, .sent_ratio = 1.03 } },

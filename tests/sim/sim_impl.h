@@ -10,13 +10,17 @@
 #define SIM_IP_UDP_BYTES	28
 
 struct sim_flight {			/* a datagram under way */
-	uint64_t due_us, order;
 	unsigned path;			/* index of the receiver */
 	bool there;			/* towards the receiver */
 	struct rmdt_addr from, to;
 	unsigned ecn;
 	uint32_t len;
 	uint8_t data[];
+};
+
+struct sim_due {			/* times stand in the heap itself, so that sorting does not touch the datagrams */
+	uint64_t due_us, order;
+	struct sim_flight *flight;
 };
 
 struct sim_side {			/* one end of one association */
@@ -40,6 +44,7 @@ struct sim_pair {
 	struct rmdt_inflow *in;
 	struct rmdt_fanout_member member;
 	uint64_t read_off;		/* what the application has read */
+	uint64_t sent_off;		/* what was sent to it at least once */
 	uint64_t read_credit_us;	/* when consume_rate last gave credit */
 	uint64_t unknown_us;		/* no further UNKNOWN before */
 	uint64_t datagrams;		/* sent by both ends */
@@ -59,7 +64,7 @@ struct sim_world {
 	uint64_t written;
 	uint64_t judge_us, write_us;	/* when to judge, to write */
 	bool finished, writer_waits;
-	struct sim_flight **heap;
+	struct sim_due *heap;
 	size_t heap_count, heap_cap;
 	uint64_t order;
 	uint8_t train[65536];
@@ -71,8 +76,9 @@ void sim_broken(struct sim_world *w, const char *format, ...) __attribute__((for
 /* sim_net.c */
 struct rmdt_addr sim_address(unsigned host, unsigned port);
 void sim_make_conn(struct sim_world *w, struct sim_pair *p, bool initiator);
+/* ecn: the two bits it leaves with. */
 void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct rmdt_addr *to, const uint8_t *data,
-	     size_t len);
+	     size_t len, unsigned ecn);
 void sim_deliver_due(struct sim_world *w);
 uint64_t sim_next_arrival_us(const struct sim_world *w);
 void sim_drop_all(struct sim_world *w);

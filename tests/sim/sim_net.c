@@ -14,13 +14,14 @@
 
 /* ---- a heap of what is under way, the earliest first ---- */
 
-static bool earlier(const struct sim_flight *a, const struct sim_flight *b)
+static bool earlier(const struct sim_due *a, const struct sim_due *b)
 {
 	return a->due_us != b->due_us ? a->due_us < b->due_us : a->order < b->order;
 }
 
-static void heap_push(struct sim_world *w, struct sim_flight *f)
+static void heap_push(struct sim_world *w, uint64_t due_us, uint64_t order, struct sim_flight *flight)
 {
+	struct sim_due d = { due_us, order, flight };
 	size_t i = w->heap_count++;
 
 	if (w->heap_count > w->heap_cap) {
@@ -28,14 +29,14 @@ static void heap_push(struct sim_world *w, struct sim_flight *f)
 		w->heap = realloc(w->heap, w->heap_cap * sizeof(*w->heap));
 		assert(w->heap);
 	}
-	for (; i > 0 && earlier(f, w->heap[(i - 1) / 2]); i = (i - 1) / 2)
+	for (; i > 0 && earlier(&d, &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
 		w->heap[i] = w->heap[(i - 1) / 2];
-	w->heap[i] = f;
+	w->heap[i] = d;
 }
 
-static struct sim_flight *heap_pop(struct sim_world *w)
+static struct sim_due heap_pop(struct sim_world *w)
 {
-	struct sim_flight *top = w->heap[0], *last = w->heap[--w->heap_count];
+	struct sim_due top = w->heap[0], last = w->heap[--w->heap_count];
 	size_t i = 0;
 
 	for (;;) {
@@ -43,9 +44,9 @@ static struct sim_flight *heap_pop(struct sim_world *w)
 
 		if (child >= w->heap_count)
 			break;
-		if (child + 1 < w->heap_count && earlier(w->heap[child + 1], w->heap[child]))
+		if (child + 1 < w->heap_count && earlier(&w->heap[child + 1], &w->heap[child]))
 			child++;
-		if (!earlier(w->heap[child], last))
+		if (!earlier(&w->heap[child], &last))
 			break;
 		w->heap[i] = w->heap[child];
 		i = child;
@@ -56,13 +57,13 @@ static struct sim_flight *heap_pop(struct sim_world *w)
 
 uint64_t sim_next_arrival_us(const struct sim_world *w)
 {
-	return w->heap_count > 0 ? w->heap[0]->due_us : SIM_NEVER;
+	return w->heap_count > 0 ? w->heap[0].due_us : SIM_NEVER;
 }
 
 void sim_drop_all(struct sim_world *w)
 {
 	while (w->heap_count > 0)
-		free(heap_pop(w));
+		free(heap_pop(w).flight);
 	free(w->heap);
 }
 
@@ -128,10 +129,11 @@ void sim_make_conn(struct sim_world *w, struct sim_pair *p, bool initiator)
 /* ---- the paths ---- */
 
 void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct rmdt_addr *to, const uint8_t *data,
-	     size_t len)
+	     size_t len, unsigned ecn)
 {
 	struct emu_link *link = there ? &p->there : &p->back;
 	struct emu_verdict v;
+	uint64_t due_us;
 
 	w->result->datagrams++;
 	p->datagrams++;
@@ -140,23 +142,22 @@ void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct r
 	emu_link_offer(link, there && w->plan->uplink.rate_bps ? &w->uplink : NULL, w->now_us * EMU_NS_PER_US,
 		       (uint32_t)len + SIM_IP_UDP_BYTES, &v);
 	/* The checksum of UDP finds the damage; only tags are trusted with what it lets pass. */
-	if (v.fate != EMU_PASS || (v.corrupt && w->plan->cipher_none))
+	if (v.fate != EMU_PASS || !emu_link_ecn(link, &v, &ecn) || (v.corrupt && w->plan->cipher_none))
 		return;
+	due_us = v.due_ns / EMU_NS_PER_US > w->now_us ? v.due_ns / EMU_NS_PER_US : w->now_us;
 	for (int copy = 0; copy <= v.twice; copy++) {
 		struct sim_flight *f = malloc(sizeof(*f) + len);
 
 		assert(f);
 		*f = (struct sim_flight){
-			.due_us = v.due_ns / EMU_NS_PER_US, .order = w->order++, .path = p->index, .there = there,
+			.path = p->index, .there = there,
 			.from = there ? p->sender.addr : p->receiver.addr, .to = *to, .len = (uint32_t)len,
-			.ecn = !w->plan->ecn ? RMDT_ECN_NOT_ECT : v.mark ? RMDT_ECN_CE : RMDT_ECN_ECT0,
+			.ecn = ecn,
 		};
-		if (f->due_us < w->now_us)
-			f->due_us = w->now_us;
 		memcpy(f->data, data, len);
 		if (v.corrupt && len > 0)
 			f->data[v.corrupt_seed % len] ^= (uint8_t)(1u << v.corrupt_seed % 7 | 1u);
-		heap_push(w, f);
+		heap_push(w, due_us, w->order++, f);
 	}
 }
 
@@ -172,7 +173,18 @@ static void say_unknown(struct sim_world *w, struct sim_pair *p, const struct si
 	if (w->now_us < p->unknown_us || len == 0 || len >= f->len)
 		return;
 	p->unknown_us = w->now_us + UNKNOWN_EVERY_US;
-	sim_fly(w, p, false, &f->from, buf, len);
+	sim_fly(w, p, false, &f->from, buf, len, RMDT_ECN_NOT_ECT);
+}
+
+/* An engine pulls at once what must be answered: packets that came in the same batch build on the answer. */
+static void answer(struct sim_world *w, struct sim_pair *p, struct sim_side *self)
+{
+	struct rmdt_conn_event e;
+
+	if (!rmdt_conn_asks(self->conn))
+		return;
+	while (rmdt_conn_event(self->conn, &e))
+		(self == &p->sender ? sim_sender_event : sim_receiver_event)(w, p, &e);
 }
 
 /* What an engine does: finds the association by its id, begins one for an INIT, hints at what it does not know. */
@@ -200,6 +212,7 @@ static void deliver(struct sim_world *w, struct sim_flight *f)
 	if (self->conn && (cid == 0 || cid == self->cid)) {
 		rmdt_conn_receive(self->conn, w->now_us, f->data, f->len, f->ecn, &f->from);
 		self->touched = true;
+		answer(w, p, self);
 	} else if (f->there && form != RMDT_FORM_HANDSHAKE) {
 		say_unknown(w, p, f, cid);
 	}
@@ -208,12 +221,12 @@ static void deliver(struct sim_world *w, struct sim_flight *f)
 void sim_deliver_due(struct sim_world *w)
 {
 	while (sim_next_arrival_us(w) <= w->now_us) {
-		struct sim_flight *f = heap_pop(w);
+		struct sim_due d = heap_pop(w);
+		struct sim_flight *f = d.flight;
 		struct sim_side *to = f->there ? &w->pair[f->path].receiver : &w->pair[f->path].sender;
 
 		if (w->now_us < to->awake_us && !to->dead) {	/* waits in the socket */
-			f->due_us = to->awake_us;
-			heap_push(w, f);
+			heap_push(w, to->awake_us, d.order, f);
 			continue;
 		}
 		deliver(w, f);

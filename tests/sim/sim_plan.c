@@ -207,6 +207,9 @@ void sim_plan_random(struct sim_plan *plan, uint64_t seed)
 	}
 	for (unsigned i = 0; i < plan->receivers; i++) {
 		random_receiver(&d, plan, &plan->receiver[i]);
+		/* Without the dice, so that older seeds stay what they were but for this. */
+		plan->receiver[i].there.ect = (seed + i) % 12 == 3 ? EMU_ECT_BLEACH :
+					      (seed + i) % 12 == 7 ? EMU_ECT_DROP : EMU_ECT_KEEP;
 		if (plan->receiver[i].there.shape.rate_bps < slowest_bps)
 			slowest_bps = plan->receiver[i].there.shape.rate_bps;
 	}
@@ -244,6 +247,8 @@ static void print_path(FILE *out, const char *what, const struct emu_params *p)
 		fprintf(out, " jitter=%.1fms", (double)p->jitter_us / 1e3);
 	if (p->ecn_us)
 		fprintf(out, " ecn=%.1fms", (double)p->ecn_us / 1e3);
+	if (p->ect != EMU_ECT_KEEP)
+		fprintf(out, " ect=%s", p->ect == EMU_ECT_DROP ? "drop" : "bleach");
 	if (p->mtu)
 		fprintf(out, " mtu=%u", p->mtu);
 }

@@ -213,6 +213,88 @@ static const char *few_packets_a_minute(const struct sim_plan *p, const struct s
 	return r->idle_datagrams > 30 * p->idle_us / (60 * S) ? "not a few packets a minute" : NULL;
 }
 
+/* ---- marks of congestion ---- */
+
+/* Deep buffers, which only the marks keep empty. */
+static void ecn(struct sim_plan *p)
+{
+	clean(p);
+	p->receiver[0].there.shape.queue_us = 1 * S;
+	p->receiver[0].there.ecn_us = 2 * MS;
+	p->cc = "cubic";
+}
+
+static void ecn_bbr(struct sim_plan *p)
+{
+	ecn(p);
+	p->cc = "bbr";
+}
+
+/* A path that marks from the first packet in its queue on. */
+static void ecn_eager(struct sim_plan *p)
+{
+	ecn_bbr(p);
+	p->receiver[0].there.ecn_us = 50;
+}
+
+static const char *heeds_marks(const struct sim_plan *p, const struct sim_result *r)
+{
+	(void)p;
+	if (r->receiver[0].ecn_off)
+		return "marking was given up";
+	return r->receiver[0].marked_pkts == 0 ? "no mark was heeded" :
+	       r->receiver[0].repaired_bytes > 0 ? "the queue ran over" : NULL;
+}
+
+static void ecn_bleached(struct sim_plan *p)
+{
+	clean(p);
+	p->receiver[0].there.ecn_us = 2 * MS;
+	p->receiver[0].there.ect = EMU_ECT_BLEACH;
+}
+
+static void ecn_dropped(struct sim_plan *p)
+{
+	clean(p);
+	p->receiver[0].there.ect = EMU_ECT_DROP;
+}
+
+static void ecn_dropped_lossy(struct sim_plan *p)
+{
+	lossy_5(p);
+	p->receiver[0].there.ect = EMU_ECT_DROP;
+}
+
+/* A few bytes, all of them in packets that vanish at first. */
+static void ecn_dropped_short(struct sim_plan *p)
+{
+	p->bytes = 3000;
+	set_path(&p->receiver[0], 100 * MBIT, 100 * MS, 50 * MS, 0);
+	p->receiver[0].there.ect = EMU_ECT_DROP;
+}
+
+static const char *gives_up_marking(const struct sim_plan *p, const struct sim_result *r)
+{
+	(void)p;
+	return !r->receiver[0].ecn_off ? "marking goes on" : r->receiver[0].marked_pkts ? "marks were heeded" : NULL;
+}
+
+/* ---- traffic of others ---- */
+
+static void cross(struct sim_plan *p)
+{
+	clean(p);
+	p->bytes = 40 * MB;
+	p->receiver[0].there.cross = (struct emu_cross){ .rate_bps = 80000000 };
+}
+
+static void cross_on_off(struct sim_plan *p)
+{
+	clean(p);
+	p->bytes = 80 * MB;
+	p->receiver[0].there.cross = (struct emu_cross){ .rate_bps = 100000000, .on_us = 700 * MS, .off_us = 700 * MS };
+}
+
 /* ---- what goes wrong ---- */
 
 static void pause_5s(struct sim_plan *p)
@@ -423,6 +505,15 @@ static const struct row rows[] = {
 	{ "one-byte", one_byte, 5.15, arrives_at_once },
 	{ "byte-after-an-hour", byte_after_an_hour, 3600.15, arrives_at_once },
 	{ "idle-hour", idle_hour, 0.2, few_packets_a_minute },
+	{ "ecn", ecn, 3.7, heeds_marks },
+	{ "ecn-bbr", ecn_bbr, 2.6, NULL },
+	{ "ecn-eager", ecn_eager, 3, heeds_marks },
+	{ "ecn-bleached", ecn_bleached, 2.4, gives_up_marking },
+	{ "ecn-dropped", ecn_dropped, 2.5, gives_up_marking },
+	{ "ecn-dropped-lossy", ecn_dropped_lossy, 2.9, gives_up_marking },
+	{ "ecn-dropped-short", ecn_dropped_short, 1, NULL },
+	{ "cross", cross, 3.2, NULL },
+	{ "cross-on-off", cross_on_off, 6.4, NULL },
 	{ "pause-5s", pause_5s, 7.6, NULL },
 	{ "sender-pause-20s", sender_pause_20s, 22.8, NULL },
 	{ "cut-5s", cut_5s, 8.6, NULL },

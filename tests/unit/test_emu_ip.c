@@ -156,7 +156,7 @@ static void test_parse_garbage(void **state)
 		}
 		if (emu_ip_parse(pkt, bytes, &ip) == 0) {
 			assert_true(ip.l4_off <= ip.payload_off && ip.payload_off <= bytes);
-			emu_ip_mark(pkt, &ip);
+			emu_ip_set_ecn(pkt, &ip, 3);
 			csum = (struct emu_csum) { 0, 0 };
 			emu_ip_corrupt(pkt, bytes, &csum, true, (uint64_t)i);
 			if (emu_split_init(&split, pkt, bytes, 7) == 0) {
@@ -180,9 +180,12 @@ static void test_mark(void **state)
 
 		assert_int_equal(emu_ip_parse(pkt, bytes, &ip), 0);
 		assert_int_equal(ip.ecn, 0);
-		emu_ip_mark(pkt, &ip);
+		emu_ip_set_ecn(pkt, &ip, 3);
 		assert_int_equal(emu_ip_parse(pkt, bytes, &ip), 0);
 		assert_int_equal(ip.ecn, 3);
+		emu_ip_set_ecn(pkt, &ip, 1);
+		assert_int_equal(emu_ip_parse(pkt, bytes, &ip), 0);
+		assert_int_equal(ip.ecn, 1);
 		emu_ip_csum_finish(pkt, bytes, &csum);
 		assert_true(csum_good(pkt, bytes));
 	}

@@ -252,6 +252,92 @@ static void test_mark(void **state)
 	assert_false(offer(&link, 100 * MS, 1500).mark);
 }
 
+static void test_ect(void **state)
+{
+	struct emu_verdict v = { .mark = true };
+	struct emu_link link;
+	unsigned ecn;
+
+	(void)state;
+	setup(&link, "");
+	for (ecn = 0; ecn < 4; ecn++) {
+		unsigned out = ecn;
+
+		assert_true(emu_link_ecn(&link, &v, &out));
+		assert_int_equal(out, ecn ? 3 : 0);
+	}
+	assert_int_equal(link.count.marked, 2);
+	setup(&link, "ect=bleach");
+	ecn = 2;
+	assert_true(emu_link_ecn(&link, &v, &ecn));
+	assert_int_equal(ecn, 0);
+	setup(&link, "ect=drop");
+	assert_int_equal(offer(&link, 0, 100).fate, EMU_PASS);
+	assert_true(emu_link_ecn(&link, &v, &ecn));
+	ecn = 2;
+	assert_false(emu_link_ecn(&link, &v, &ecn));
+	assert_int_equal(link.count.fate[EMU_DROP_ECT], 1);
+	assert_int_equal(link.count.fate[EMU_PASS], 0);
+}
+
+/* How many of our packets, which come at twice the rate of the link, pass in a second from `at` on. */
+static unsigned passes(struct emu_link *link, uint64_t at_ms)
+{
+	unsigned n = 0;
+
+	for (uint64_t us = 0; us < 1000000; us += 60)	/* 200 Mbit/s */
+		n += offer(link, at_ms * MS + us * EMU_NS_PER_US, 1500).fate == EMU_PASS;
+	return n;
+}
+
+static void test_cross(void **state)
+{
+	struct emu_link link;
+	unsigned n;
+
+	(void)state;
+	setup(&link, "rate=100M queue=10ms");
+	n = passes(&link, 0);
+	assert_in_range(n, 8300, 8450);		/* 8333 and a queue full */
+	assert_int_equal(link.count.cross_pkts, 0);
+
+	/* Two that do not give way share by what they offer: 200 and 100. */
+	setup(&link, "rate=100M queue=10ms cross=100M");
+	n = passes(&link, 0);
+	assert_in_range(n, 4900, 6200);
+	assert_in_range(n + link.count.cross_pkts, 8300, 8450);
+	assert_true(link.count.cross_drops > 1000);
+
+	/* What leaves room costs only the room it takes. */
+	setup(&link, "rate=1G queue=10ms cross=300M");
+	for (uint64_t us = 0; us < 1000000; us += 30)	/* 400 Mbit/s */
+		assert_int_equal(offer(&link, us * EMU_NS_PER_US, 1500).fate, EMU_PASS);
+	assert_in_range(link.count.cross_pkts, 24500, 25500);
+	assert_int_equal(link.count.cross_drops, 0);
+}
+
+static void test_cross_comes_and_goes(void **state)
+{
+	struct emu_link link;
+	uint64_t before = 0;
+
+	(void)state;
+	setup(&link, "rate=1G cross=120M:100ms:300ms");
+	for (unsigned ms = 0; ms < 4000; ms++) {
+		offer(&link, (50 + ms) * MS, 100);
+		if (ms % 400 == 0)
+			before = link.count.cross_pkts;
+		if (ms % 400 == 110)
+			assert_in_range(link.count.cross_pkts - before, 950, 1050);
+		if (ms % 400 == 399)
+			assert_in_range(link.count.cross_pkts - before, 950, 1050);
+	}
+	/* An hour without a packet is not made up for. */
+	offer(&link, 3600 * 1000 * MS, 100);
+	assert_true(link.count.cross_pkts < 20000);
+	assert_int_equal(offer(&link, 3600 * 1000 * MS, 100).fate, EMU_PASS);
+}
+
 static void test_mtu_and_cut(void **state)
 {
 	struct emu_link link;
@@ -316,7 +402,8 @@ static void test_words(void **state)
 		"loss=0.01",  "loss=1%",        "loss=100%",      "burst=1%:8", "burst=0",
 		"ge=1%:50%",  "ge=0.1:0.5:1:0", "reorder=1%:5ms", "reorder=0",  "dup=1",
 		"corrupt=1%", "fix=0",          "ecn=5ms",        "mtu=1280",   "mtu=0",
-		"cut=1",      "perfect"
+		"cut=1",      "perfect",        "ect=drop",       "ect=keep",   "cross=100M",
+		"cross=0",    "cross=2G:500ms:1s"
 	};
 	static const char *const bad[] = { "",
 		                           "rate",
@@ -348,7 +435,14 @@ static void test_words(void **state)
 		                           "mtu=70000",
 		                           "cut=yes",
 		                           "=1",
-		                           "perfect=1" };
+		                           "perfect=1",
+		                           "ect=1",
+		                           "ect=",
+		                           "cross=50G",
+		                           "cross=1M:1s",
+		                           "cross=1M:1s:0",
+		                           "cross=1M:1s:1s:1s",
+		                           "cross=5ms" };
 	struct emu_params params, before;
 
 	(void)state;
@@ -396,6 +490,8 @@ int main(void)
 		cmocka_unit_test(test_reorder),      cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_delay_change), cmocka_unit_test(test_dup_and_corrupt),
 		cmocka_unit_test(test_mark),         cmocka_unit_test(test_mtu_and_cut),
+		cmocka_unit_test(test_ect),          cmocka_unit_test(test_cross),
+		cmocka_unit_test(test_cross_comes_and_goes),
 		cmocka_unit_test(test_uplink),       cmocka_unit_test(test_same_seed_same_luck),
 		cmocka_unit_test(test_words),        cmocka_unit_test(test_values),
 	};

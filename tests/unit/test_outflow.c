@@ -120,6 +120,34 @@ static void test_acked_bytes_are_not_repaired(void **state)
 	assert_false(rmdt_outflow_next(f->of, 100, UINT64_MAX, &c, NULL));
 }
 
+/* The repair of 2000 was lost: it goes out now, and once more when nothing more urgent is left. */
+static void test_what_is_lost_twice_is_sent_twice(void **state)
+{
+	struct fixture *f = *state;
+	struct rmdt_chunk c;
+
+	put(f, 5000);
+	for (unsigned i = 0; i < 5; i++)
+		next(f, 1000);
+	rmdt_outflow_on_lost(f->of, 2000, 1000);
+	rmdt_outflow_insist(f->of, 2000, 1000);
+	rmdt_outflow_on_lost(f->of, 4000, 1000);
+	c = next(f, 1000);
+	assert_true(c.repair && c.off == 2000);
+	c = next(f, 1000);
+	assert_true(c.repair && c.off == 4000);
+	c = next(f, 700);
+	assert_true(c.repair && c.off == 2000 && c.len == 700);
+	rmdt_outflow_on_acked(f->of, 2700, 300);
+	assert_false(rmdt_outflow_next(f->of, 1000, UINT64_MAX, &c, NULL));
+	/* What has arrived meanwhile is not insisted on. */
+	rmdt_outflow_on_lost(f->of, 1000, 1000);
+	rmdt_outflow_insist(f->of, 1000, 1000);
+	rmdt_outflow_on_acked(f->of, 1000, 1700);
+	rmdt_outflow_insist(f->of, 1000, 1000);
+	assert_false(rmdt_outflow_next(f->of, 1000, UINT64_MAX, &c, NULL));
+}
+
 static void test_credit_and_limit(void **state)
 {
 	struct fixture *f = *state;
@@ -226,7 +254,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_new_bytes_in_order), CASE(test_repairs_come_first_and_only_once),
-		CASE(test_acked_bytes_are_not_repaired), CASE(test_credit_and_limit),
+		CASE(test_acked_bytes_are_not_repaired), CASE(test_what_is_lost_twice_is_sent_twice),
+		CASE(test_credit_and_limit),
 		CASE(test_positions_from_the_far_end), CASE(test_probe_is_the_oldest_missing),
 		CASE(test_large_chunks_divide_a_block), CASE(test_model),
 	};

@@ -295,6 +295,21 @@ static void test_too_many_islands(void **state)
 	close_buffer(&f);
 }
 
+/* A large buffer has room for the holes that a long path leaves in it. */
+static void test_islands_of_a_large_buffer(void **state)
+{
+	uint64_t most = 64 * B / RMDT_RECVBUF_ISLAND_BYTES * 8;
+	struct fixture f;
+
+	(void)state;
+	open_buffer(&f, 600 * B, 0, 512 * B);
+	assert_true(most > 2 * RMDT_RECVBUF_RANGES);
+	for (uint64_t i = 0; i < most; i++)
+		assert_int_equal(deliver(f.rb, 2 * i + 1, 1), RMDT_RECVBUF_STORED);
+	assert_int_equal(deliver(f.rb, 2 * most + 1, 1), RMDT_RECVBUF_NOBLOCK);
+	close_buffer(&f);
+}
+
 static void test_final(void **state)
 {
 	struct fixture f;
@@ -515,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_block_ahead),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_too_many_islands),
+		cmocka_unit_test(test_islands_of_a_large_buffer),
 		cmocka_unit_test(test_final),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_threads),

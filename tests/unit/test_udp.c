@@ -69,6 +69,7 @@ struct pair {
 	struct rmdt_addr to_b;
 	struct rmdt_outbox out;
 	struct rmdt_inbox in;
+	unsigned ecn;			/* two bits that must arrive */
 };
 
 static void open_pair(struct pair *p, bool gso, bool gro)
@@ -81,6 +82,7 @@ static void open_pair(struct pair *p, bool gso, bool gro)
 	p->to_b = v4("127.0.0.1", p->b.port);
 	assert_int_equal(rmdt_outbox_init(&p->out), 0);
 	assert_int_equal(rmdt_inbox_init(&p->in), 0);
+	p->ecn = 0;
 }
 
 static void close_pair(struct pair *p)
@@ -100,6 +102,7 @@ static struct rmdt_train *load(struct pair *p, size_t len, size_t segment)
 	t->len = len;
 	t->segment = segment;
 	t->to = p->to_b;
+	t->ect = p->ecn != 0;
 	return t;
 }
 
@@ -114,7 +117,7 @@ static size_t collect(struct pair *p, size_t bytes)
 		assert_int_equal(poll(&fd, 1, 5000), 1);
 		for (size_t i = 0, n = rmdt_udp_receive(&p->b, &p->in); i < n; i++) {
 			assert_true(rmdt_addr_equal(&p->in.got[i].from, &from));
-			assert_int_equal(p->in.got[i].ecn, 2);
+			assert_int_equal(p->in.got[i].ecn, p->ecn);
 			datagrams += (p->in.got[i].len + p->in.got[i].segment - 1) / p->in.got[i].segment;
 			got += p->in.got[i].len;
 		}
@@ -141,6 +144,35 @@ static void transfer(bool gso, bool gro)
 	close_pair(&p);
 }
 
+/* Marked and not marked, in one call; segmented and not; to an IPv4 and an IPv6 address from one socket. */
+static void test_marks(void **state)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct pair p;
+
+		(void)state;
+		open_pair(&p, i & 1, i & 2);
+		if (i & 4)
+			p.to_b = v6("::1", p.b.port);
+		for (unsigned ect = 0; ect < 3; ect++) {
+			load(&p, 2500, 1000)->ect = ect == 1;
+			load(&p, 700, 700)->ect = ect == 1;
+		}
+		assert_int_equal(rmdt_udp_send(&p.a, &p.out), 0);
+		for (unsigned got = 0, ecn; got < 3 * 3200;) {
+			struct pollfd fd = { .fd = p.b.fd, .events = POLLIN };
+
+			assert_int_equal(poll(&fd, 1, 5000), 1);
+			for (size_t k = 0, n = rmdt_udp_receive(&p.b, &p.in); k < n; k++) {
+				ecn = got >= 3200 && got < 6400 ? 2 : 0;
+				assert_int_equal(p.in.got[k].ecn, ecn);
+				got += (unsigned)p.in.got[k].len;
+			}
+		}
+		close_pair(&p);
+	}
+}
+
 static void test_transfer(void **state)
 {
 	(void)state;
@@ -148,6 +180,52 @@ static void test_transfer(void **state)
 	transfer(true, false);
 	transfer(false, true);
 	transfer(false, false);
+}
+
+static void exchange(struct rmdt_udp *from, struct rmdt_outbox *out, const struct rmdt_addr *at, struct rmdt_udp *to,
+		     struct rmdt_inbox *in)
+{
+	struct pollfd fd = { .fd = to->fd, .events = POLLIN };
+
+	rmdt_outbox_clear(out);
+	out->n = 1;
+	out->train[0].len = 2500;
+	out->train[0].segment = 1000;
+	out->train[0].to = *at;
+	assert_int_equal(rmdt_udp_send(from, out), 0);
+	assert_int_equal(out->error[0], 0);
+	assert_int_equal(poll(&fd, 1, 5000), 1);
+	assert_int_equal(rmdt_udp_receive(to, in), 1);
+}
+
+/* An answer leaves from the address that was asked, of an IPv6 and of an IPv4 socket; from any when that has gone. */
+static void test_local_address(void **state)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct rmdt_udp_options opt = { .buffer_bytes = 1 << 20, .gso = true, .gro = true };
+		struct rmdt_addr asked, answer;
+		struct rmdt_udp b;
+		struct pair p;
+
+		open_pair(&p, true, true);
+		if (i == 1)
+			opt.bind = (struct sockaddr *)&any;
+		assert_int_equal(rmdt_udp_open(&b, &opt), 0);
+		asked = v4("127.0.0.77", b.port);
+		exchange(&p.a, &p.out, &asked, &b, &p.in);
+		answer = p.in.got[0].from;
+		exchange(&b, &p.out, &answer, &p.a, &p.in);
+		assert_true(rmdt_addr_equal(&p.in.got[0].from, &asked));
+
+		memcpy(answer.local + 12, "\xc0\x00\x02\x09", 4);
+		exchange(&b, &p.out, &answer, &p.a, &p.in);
+		assert_false(rmdt_addr_equal(&p.in.got[0].from, &asked));
+		rmdt_udp_close(&b);
+		close_pair(&p);
+	}
 }
 
 /* Segmentation that the kernel refuses on this socket (it will not do it without checksums) costs nothing but itself. */
@@ -344,6 +422,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_address),
 		cmocka_unit_test(test_transfer),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_local_address),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_big),
 		cmocka_unit_test(test_blocked),
