@@ -31,6 +31,8 @@ static ssize_t read_some(struct stream *s)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		n = -errno;
+	else if (n == 0 && s->no_end)
+		n = -ECONNRESET;
 	rmdt_out_commit(s->out, &span, n > 0 ? (size_t)n : 0);
 	/* A short read emptied the socket, but for an end that was told of before. */
 	if (n == -EAGAIN || (n > 0 && (size_t)n < span.len && !s->has_end))
@@ -88,7 +90,7 @@ static void on_last_tick(struct ev_loop *loop, struct ev_timer *timer, int reven
  * The far socket was reset after its end had been told: what came before the reset is ours to deliver, and a reset would
  * throw it away as long as our socket has it.
  */
-static void begin_last(struct stream *s)
+void stream_reset_later(struct stream *s)
 {
 	s->state = STREAM_LAST;
 	ev_timer_stop(s->home->relay->loop, &s->timer);
@@ -105,10 +107,20 @@ static void end_down(struct stream *s)
 	s->in = NULL;
 	s->down = WAY_DONE;
 	if (s->reset_comes)
-		begin_last(s);
+		stream_reset_later(s);
 }
 
-/* What was moved; 0: the end was; -EAGAIN: nothing more now; or an error of the socket. */
+/*
+ * What the socket took in before it broke can still be read. The kernel tells the error once, to us, so that reading will
+ * then find an end where there was a reset; but EPIPE says that a FIN did come before.
+ */
+static void on_write_error(struct stream *s, int error)
+{
+	s->is_broken = s->can_read = true;
+	s->no_end = error != EPIPE;
+}
+
+/* What was moved; 0: the end was; -EAGAIN: nothing more now. */
 static ssize_t write_some(struct stream *s)
 {
 	const uint8_t *ptr;
@@ -123,59 +135,51 @@ static ssize_t write_some(struct stream *s)
 	while (n < 0 && errno == EINTR);
 	if (n < ready)
 		s->can_write = false;
+	if (n < 0 && errno != EAGAIN)
+		on_write_error(s, errno);
 	if (n < 0)
-		return -errno;
+		return -EAGAIN;
 	rmdt_in_consume(s->in, (size_t)n);
 	return n;
 }
 
-/* 0, or the error that broke the socket. */
-static int pump_down(struct stream *s)
+static void pump_down(struct stream *s)
 {
 	size_t moved = 0;
 
-	while (s->down == WAY_OPEN && s->can_write && s->in != NULL && s->fd >= 0) {
+	while (s->down == WAY_OPEN && s->can_write && s->in != NULL && s->fd >= 0 && !s->is_broken) {
 		ssize_t n;
 
 		if (moved >= TURN_BYTES) {
 			stream_queue_turn(s);
-			return 0;
+			return;
 		}
 		n = write_some(s);
 		if (n == -EAGAIN)
-			return 0;
-		if (n < 0)
-			return (int)-n;
+			return;
 		moved += (size_t)n;
 		s->down_bytes += (size_t)n;
 		s->home->relay->count.down_bytes += (size_t)n;
 	}
-	return 0;
 }
 
 /* ---- both ---- */
 
+/* Up first: what came before a reset is to be read before writing meets it. */
 void stream_pump(struct stream *s)
 {
-	int error = pump_down(s);
+	int error = pump_up(s);
 
-	if (error == 0)
-		error = pump_up(s);
-	if (error != 0) {
-		stream_on_broken(s, error);
-		return;
+	if (error == 0) {
+		pump_down(s);
+		error = s->is_broken ? pump_up(s) : 0;
 	}
-	(void)stream_goes_on(s);
-}
-
-static int take_error(struct stream *s)
-{
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		return errno;
-	return error;
+	if (error == 0 && s->is_broken && s->up != WAY_OPEN && s->fd >= 0 && s->state != STREAM_LAST)
+		error = ECONNRESET;
+	if (error != 0)
+		stream_on_broken(s, error);
+	else
+		(void)stream_goes_on(s);
 }
 
 void stream_on_socket(void *ctx, uint32_t events)
@@ -185,12 +189,10 @@ void stream_on_socket(void *ctx, uint32_t events)
 	s->can_read = s->can_read || (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 	s->can_write = s->can_write || (events & EPOLLOUT);
 	s->has_end = s->has_end || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
-	/* While nobody may read, a reset is not found by reading. */
-	if (events & EPOLLERR) {
-		int error = take_error(s);
-
-		stream_on_broken(s, error != 0 ? error : ECONNRESET);
-		return;
-	}
-	stream_pump(s);
+	s->is_broken = s->is_broken || (events & EPOLLERR);
+	/* Nothing is read of a client that waits, and the last bytes of a stream cannot be delivered any more. */
+	if (s->is_broken && (s->state == STREAM_WAITING || s->state == STREAM_LAST))
+		stream_on_broken(s, ECONNRESET);
+	else
+		stream_pump(s);
 }

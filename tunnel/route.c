@@ -20,18 +20,9 @@
 
 static void dial(struct route *route);
 static void look_up(struct route *route);
+static void on_settle(struct ev_loop *loop, struct ev_timer *timer, int revents);
 
 /* ---- links ---- */
-
-static void on_settle(struct ev_loop *loop, struct ev_timer *timer, int revents)
-{
-	struct link *link = timer->data;
-
-	(void)loop;
-	(void)revents;
-	link->settled = true;
-	streams_on_link_up(link->routes->relay->streams);
-}
 
 static struct link *link_new(struct routes *routes)
 {
@@ -93,13 +84,13 @@ struct link *routes_pick(struct routes *routes)
 	return NULL;
 }
 
-/* The newest of a route's links is the best: an older one is about to be found dead or replaced. */
+/* The newest of a route's settled links is the best: an older one is about to be found dead. */
 static void choose(struct route *route)
 {
 	struct link *best = NULL;
 
-	for (struct link *l = route->routes->links; l != NULL && best == NULL; l = l->next) {
-		if (l->up && l->route == route)
+	for (struct link *l = route->routes->links; l != NULL; l = l->next) {
+		if (l->up && l->route == route && (best == NULL || (l->settled && !best->settled)))
 			best = l;
 	}
 	if ((best == NULL) != (route->link == NULL))
@@ -227,7 +218,25 @@ static struct route *find_route(struct routes *routes, const struct link *link)
 	return best;
 }
 
-/* Two associations that cross each other: the one dialled by the side with the smaller key stays (protocol, H11). */
+/* An attempt that is still under way has missed its time to cross: what is up must not be replaced by it later. */
+static void on_settle(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	struct link *link = timer->data;
+
+	(void)loop;
+	(void)revents;
+	link->settled = true;
+	if (link->route != NULL) {
+		cancel_dial(link->route);
+		choose(link->route);
+	}
+	streams_on_link_up(link->routes->relay->streams);
+}
+
+/*
+ * Two associations that cross each other: the one dialled by the side with the smaller key stays (protocol, H11). One that
+ * would stay can be used at once; with another, time is given to its rival.
+ */
 static void start_settling(struct link *link, uint64_t rtt_us)
 {
 	struct relay *relay = link->routes->relay;
@@ -303,10 +312,11 @@ void routes_on_up(struct routes *routes, struct rmdt_peer *peer)
 		route->backoff_s = BACKOFF_LEAST_S;
 		if (route->dial == link)
 			route->dial = NULL;
-		choose(route);
-		cancel_dial(route);
+		ev_timer_stop(routes->relay->loop, &route->redial);
 	}
 	start_settling(link, info.rtt_us);
+	if (route != NULL)
+		choose(route);
 	relay_event(routes->relay, "up", "relay", info.address);
 	if (link->settled)
 		streams_on_link_up(routes->relay->streams);

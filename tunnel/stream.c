@@ -201,7 +201,7 @@ void stream_on_broken(struct stream *s, int error)
 {
 	const char *reason = strerror(error);
 
-	if (s->up != WAY_FINISHED) {
+	if (s->up != WAY_FINISHED || s->state == STREAM_LAST) {
 		stream_abort(s, STREAM_RESET, reason);
 		return;
 	}
@@ -210,7 +210,7 @@ void stream_on_broken(struct stream *s, int error)
 	if (s->in == NULL && s->down == WAY_OPEN)
 		return;
 	if (s->in != NULL) {
-		rmdt_in_stop(s->in, STREAM_RESET, reason);
+		rmdt_in_stop(s->in, STREAM_GONE, reason);
 		rmdt_in_free(s->in);
 		s->in = NULL;
 	}
@@ -236,18 +236,20 @@ static bool never_connected(unsigned code)
 
 static void on_lost(struct stream *s, const struct rmdt_event *event)
 {
-	if (s->state == STREAM_OPENING && event->code != STREAM_RESET) {
+	if (s->state == STREAM_OPENING && event->code != STREAM_RESET && event->code != STREAM_GONE) {
 		s->home->relay->count.failed++;
 		relay_log(s->home->relay, 1, "client %s: %s", s->client, reason_of(event));
 	}
 	s->up = WAY_DONE;
-	if (event->code != STREAM_RESET || s->down == WAY_DONE) {
+	if (event->code != STREAM_GONE) {
 		stream_abort(s, never_connected(event->code) ? STREAM_RESET : event->code, event->reason);
 		return;
 	}
-	/* The reply that was under way before comes to its end, or is reset as well. */
+	/* The far socket had told its end before it was reset: that flow comes first. */
 	s->can_read = false;
 	s->reset_comes = true;
+	if (s->down == WAY_DONE)
+		stream_reset_later(s);
 }
 
 static void on_reset(struct stream *s, const struct rmdt_event *event)
@@ -537,9 +539,9 @@ unsigned streams_judge(const struct relay *relay, const struct rmdt_offer *offer
 	}
 	if (!relay->is_ready)
 		return RMDT_CODE_BUSY;
+	/* The request may be over already, so only its number tells which stream it is. */
 	if (offer->is_reply)
-		return relay->role == RELAY_ENTRY && offer->reply_to != NULL && parse_number(offer->name, &number) ?
-		       0 : RMDT_CODE_CLOSED;
+		return relay->role == RELAY_ENTRY && parse_number(offer->name, &number) ? 0 : RMDT_CODE_CLOSED;
 	if (offer->meta_len == 0 || offer->meta[0] != STREAM_VERSION) {
 		snprintf(reason, RMDT_REASON_BYTES, "the far relay speaks version %d of the tunnel", STREAM_VERSION);
 		return RMDT_CODE_VERSION;

@@ -28,6 +28,7 @@ enum stream_code {
 	STREAM_TIMEOUT = RMDT_CODE_APP + 3,
 	STREAM_UNREACHABLE = RMDT_CODE_APP + 4,
 	STREAM_NO_NAME = RMDT_CODE_APP + 5,
+	STREAM_GONE = RMDT_CODE_APP + 6,	/* nothing more can be taken, but the other way was finished before */
 };
 
 #define STREAM_VERSION 1		/* first byte of a request's metadata */
@@ -57,6 +58,8 @@ struct stream {
 	enum stream_way up, down;
 	int fd;				/* -1: not yet, or no more */
 	bool can_read, can_write, has_end;	/* what edges have told; has_end: FIN or worse is in the queue */
+	bool is_broken;			/* our socket was reset; what it took in before is still read */
+	bool no_end;			/* an end that reading finds is that reset */
 	bool in_turn;
 	bool reset_comes;		/* the far socket is gone: reset ours when `down` is done */
 	int last_unsent;		/* STREAM_LAST: what the socket still had */
@@ -122,6 +125,8 @@ void stream_on_broken(struct stream *stream, int error);
 /* Frees the stream when both ways are done; false then. */
 bool stream_goes_on(struct stream *stream);
 void stream_close_socket(struct stream *stream, bool with_reset);
+/* Resets the socket once it has delivered what it holds. */
+void stream_reset_later(struct stream *stream);
 /* Gets a turn later, after others. */
 void stream_queue_turn(struct stream *stream);
 
