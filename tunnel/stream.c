@@ -201,7 +201,7 @@ void stream_on_broken(struct stream *s, int error)
 {
 	const char *reason = strerror(error);
 
-	if (s->up != WAY_FINISHED || s->state == STREAM_LAST) {
+	if (s->up == WAY_OPEN || s->state == STREAM_LAST) {
 		stream_abort(s, STREAM_RESET, reason);
 		return;
 	}

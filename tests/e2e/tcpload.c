@@ -125,10 +125,14 @@ static void finish(struct conn *c, bool with_reset, const char *fault)
 	struct linger now = { .l_onoff = 1 };
 
 	if (fault != NULL) {
+		struct sockaddr_in own = { 0 };
+		socklen_t len = sizeof(own);
+
 		load.bad++;
+		getsockname(c->fd, (struct sockaddr *)&own, &len);
 		if (load.bad < 20)
-			fprintf(stderr, "tcpload: %s, seed %llx, %s: %s (sent %llu of %lld, got %llu of %lld, end %d %d)\n",
-				c->is_server ? "server" : "client", (unsigned long long)c->seed,
+			fprintf(stderr, "tcpload: %s port %u, seed %llx, %s: %s (sent %llu of %lld, got %llu of %lld, end %d %d)\n",
+				c->is_server ? "server" : "client", ntohs(own.sin_port), (unsigned long long)c->seed,
 				c->has_seed ? plot_text[c->plot] : "no seed", fault, (unsigned long long)c->sent,
 				(long long)c->send_len, (unsigned long long)c->got, (long long)c->recv_len,
 				c->told_end, c->saw_end);
