@@ -218,6 +218,26 @@ static struct route *find_route(struct routes *routes, const struct link *link)
 	return best;
 }
 
+static void settle(struct link *link)
+{
+	struct relay *relay = link->routes->relay;
+	struct route *route = link->route;
+
+	link->settled = true;
+	relay_log(relay, 1, "%s is up%s%s%s%s", route != NULL ? route->text : "a relay",
+		  link->inbound ? ", dialled from " : " at ", link->address, link->name[0] != '\0' ? ", named " : "",
+		  link->name);
+	relay_event(relay, "up", "relay", link->address);
+	if (route != NULL) {
+		memcpy(route->last_key, link->key, sizeof(link->key));
+		route->ups++;
+		route->told_code = 0;
+		route->backoff_s = BACKOFF_LEAST_S;
+		choose(route);
+	}
+	streams_on_link_up(relay->streams);
+}
+
 /* An attempt that is still under way has missed its time to cross: what is up must not be replaced by it later. */
 static void on_settle(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
@@ -225,17 +245,15 @@ static void on_settle(struct ev_loop *loop, struct ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
-	link->settled = true;
-	if (link->route != NULL) {
+	if (link->route != NULL)
 		cancel_dial(link->route);
-		choose(link->route);
-	}
-	streams_on_link_up(link->routes->relay->streams);
+	settle(link);
 }
 
 /*
  * Two associations that cross each other: the one dialled by the side with the smaller key stays (protocol, H11). One that
- * would stay can be used at once; with another, time is given to its rival.
+ * came in and would stay can be used at once. With another, time is given to its rival; and who has dialled is up before the
+ * far end has judged, so that a refusal needs time to arrive.
  */
 static void start_settling(struct link *link, uint64_t rtt_us)
 {
@@ -245,8 +263,8 @@ static void start_settling(struct link *link, uint64_t rtt_us)
 
 	rmdt_engine_key(relay->engine, own);
 	order = memcmp(own, link->key, sizeof(own));
-	if (order != 0 && (order < 0) == !link->inbound) {
-		link->settled = true;
+	if (link->inbound && order > 0) {
+		settle(link);
 		return;
 	}
 	ev_timer_set(&link->settle, SETTLE_LEAST_S + 2 * (double)rtt_us / 1e6, 0.);
@@ -302,24 +320,13 @@ void routes_on_up(struct routes *routes, struct rmdt_peer *peer)
 	if (link->route == NULL)
 		link->route = find_route(routes, link);
 	route = link->route;
-	relay_log(routes->relay, 1, "%s is up%s%s%s%s", route != NULL ? route->text : "a relay",
-		  link->inbound ? ", dialled from " : " at ", info.address, info.name[0] != '\0' ? ", named " : "",
-		  info.name);
 	if (route != NULL) {
-		memcpy(route->last_key, link->key, sizeof(link->key));
-		route->ups++;
-		route->told_code = 0;
-		route->backoff_s = BACKOFF_LEAST_S;
 		if (route->dial == link)
 			route->dial = NULL;
 		ev_timer_stop(routes->relay->loop, &route->redial);
+		choose(route);
 	}
 	start_settling(link, info.rtt_us);
-	if (route != NULL)
-		choose(route);
-	relay_event(routes->relay, "up", "relay", info.address);
-	if (link->settled)
-		streams_on_link_up(routes->relay->streams);
 }
 
 void routes_on_moved(struct routes *routes, struct rmdt_peer *peer)
@@ -350,16 +357,8 @@ static void tell_down(struct route *route, bool was_up, unsigned code, const cha
 		  was_up ? "is down" : "cannot be reached yet", why);
 }
 
-static void on_dial_failed(struct route *route, unsigned code, const char *reason)
-{
-	if (route->link != NULL)
-		return;
-	tell_down(route, false, code, reason);
-	look_up(route);
-	back_off(route, code);
-}
-
-static void on_route_down(struct route *route, unsigned code, const char *reason)
+/* was_up: it could be used; otherwise an attempt has failed. */
+static void on_route_down(struct route *route, bool was_up, unsigned code, const char *reason)
 {
 	struct relay *relay = route->routes->relay;
 
@@ -371,9 +370,13 @@ static void on_route_down(struct route *route, unsigned code, const char *reason
 		dial_in(route, 1.);
 		return;
 	}
-	tell_down(route, true, code, reason);
-	relay_event(relay, "down", "relay", route->text);
+	tell_down(route, was_up, code, reason);
 	look_up(route);
+	if (!was_up) {
+		back_off(route, code);
+		return;
+	}
+	relay_event(relay, "down", "relay", route->text);
 	/* Who said goodbye is not there at once. */
 	dial_in(route, code == RMDT_CODE_CLOSED ? BACKOFF_LEAST_S : 0.02);
 }
@@ -382,19 +385,17 @@ void routes_on_down(struct routes *routes, struct rmdt_peer *peer, unsigned code
 {
 	struct link *link = routes_find(routes, peer);
 	struct route *route = link != NULL ? link->route : NULL;
-	bool was_dial = route != NULL && route->dial == link;
+	bool was_settled = link != NULL && link->settled;
 
 	if (link == NULL)
 		return;
-	if (was_dial)
+	if (route != NULL && route->dial == link)
 		route->dial = NULL;
 	link->up = link->settled = false;
 	streams_on_link_down(routes->relay->streams, link);
-	if (was_dial)
-		on_dial_failed(route, code, reason);
-	else if (route != NULL)
-		on_route_down(route, code, reason);
-	else if (code != RMDT_CODE_REPLACED)
+	if (route != NULL)
+		on_route_down(route, was_settled, code, reason);
+	else if (was_settled && code != RMDT_CODE_REPLACED)
 		relay_log(routes->relay, 1, "the relay at %s is down: %s", link->address,
 			  reason[0] != '\0' ? reason : rmdt_code_text(code));
 	link_free(link);

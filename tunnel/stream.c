@@ -21,6 +21,8 @@
 #define KEEPALIVE_EVERY_S 15
 #define KEEPALIVE_COUNT 4
 
+static void start_client(struct stream *s);
+
 /* ---- the table ---- */
 
 static struct stream **bucket_of(struct streams *streams, uint32_t number)
@@ -234,8 +236,47 @@ static bool never_connected(unsigned code)
 	return code >= STREAM_REFUSED && code <= STREAM_NO_NAME;
 }
 
+/*
+ * A request that the far relay never took in goes to the next association: no byte of it can have reached the server. (That
+ * relay's word that it took it may have got lost with it; then it had at most begun to connect.)
+ */
+static bool may_wait_again(const struct stream *s)
+{
+	return s->state == STREAM_OPENING && !s->is_taken && s->in == NULL && s->fd >= 0 &&
+	       !s->home->relay->opt->fail_on_outage;
+}
+
+static void wait_again(struct stream *s)
+{
+	struct relay *relay = s->home->relay;
+	struct link *link = routes_pick(relay->routes);
+
+	s->state = STREAM_WAITING;
+	relay->count.waiting_streams++;
+	ev_timer_start(relay->loop, &s->timer);
+	if (link == s->link || link == NULL) {
+		s->link = NULL;
+		return;
+	}
+	s->link = NULL;
+	start_client(s);
+}
+
+static bool ended_with_association(unsigned code)
+{
+	return code == RMDT_CODE_RESTARTED || code == RMDT_CODE_REPLACED || code == RMDT_CODE_TIMEOUT ||
+	       code == RMDT_CODE_CLOSED || code == RMDT_CODE_LEFT;
+}
+
 static void on_lost(struct stream *s, const struct rmdt_event *event)
 {
+	/* Of an association before. */
+	if (s->link != NULL ? event->peer != s->link->peer : s->state == STREAM_WAITING)
+		return;
+	if (ended_with_association(event->code) && may_wait_again(s)) {
+		wait_again(s);
+		return;
+	}
 	if (s->state == STREAM_OPENING && event->code != STREAM_RESET && event->code != STREAM_GONE) {
 		s->home->relay->count.failed++;
 		relay_log(s->home->relay, 1, "client %s: %s", s->client, reason_of(event));
@@ -270,6 +311,7 @@ void streams_on_event(struct streams *streams, const struct rmdt_event *event)
 	switch (event->kind) {
 	case RMDT_EVENT_IN_READABLE:
 	case RMDT_EVENT_OUT_ROOM: stream_pump(s); break;
+	case RMDT_EVENT_OUT_JOINED: s->is_taken = true; break;
 	case RMDT_EVENT_OUT_CONFIRMED: on_confirmed(s); break;
 	case RMDT_EVENT_OUT_LOST: on_lost(s, event); break;
 	case RMDT_EVENT_IN_RESET: on_reset(s, event); break;
@@ -285,9 +327,12 @@ void streams_on_link_down(struct streams *streams, const struct link *link)
 		next = s->next;
 		if (s->link != link)
 			continue;
-		s->link = NULL;
-		if (s->state != STREAM_LAST)
+		if (may_wait_again(s))
+			wait_again(s);
+		else if (s->state != STREAM_LAST)
 			stream_abort(s, STREAM_RESET, "the association is gone");
+		else
+			s->link = NULL;
 	}
 }
 
@@ -329,10 +374,11 @@ static int open_request(struct stream *s, struct link *link)
 		.purpose = RMDT_TUNNEL, .name = name, .meta = meta, .meta_len = sizeof(meta), .priority = 1,
 		.slow = "block", .user = s,
 	};
-	int ret;
+	int ret = 0;
 
 	snprintf(name, sizeof(name), "tcp %u %.48s", s->number, s->client);
-	ret = rmdt_out_new(s->home->relay->engine, &opt, &s->out, err);
+	if (s->out == NULL)
+		ret = rmdt_out_new(s->home->relay->engine, &opt, &s->out, err);
 	if (ret == 0)
 		ret = rmdt_out_join(s->out, link->peer, 0);
 	if (ret < 0)

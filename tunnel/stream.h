@@ -64,6 +64,7 @@ struct stream {
 	bool reset_comes;		/* the far socket is gone: reset ours when `down` is done */
 	int last_unsent;		/* STREAM_LAST: what the socket still had */
 	unsigned last_ticks;
+	bool is_taken;			/* entry: the far relay has accepted the request */
 	struct link *link;		/* NULL: none yet, or gone */
 	struct rmdt_out *out;
 	struct rmdt_in *in;

@@ -29,7 +29,7 @@ through
 # Killed and started again: new connections work soon, an old one ends with a reset and not with a hang.
 mkfifo "$TMP/fifo"
 exec 8<>"$TMP/fifo"
-start_bg timeout 30 socat -t 30 - "TCP:127.0.0.1:$LISTEN" <"$TMP/fifo" >"$TMP/old" 2>"$TMP/old.err"
+start_bg timeout 30 socat -t 30 "OPEN:$TMP/fifo,rdonly!!CREATE:$TMP/old" "TCP:127.0.0.1:$LISTEN" 2>"$TMP/old.err"
 old=$BG_PID
 echo before >&8
 wait_for '[[ -s $TMP/old ]]'
@@ -60,7 +60,7 @@ wait_for 'grep -q "is down: closed by the far end" "$TMP/entry.err"'
 exit_relay exit "tcp://127.0.0.1:$SERVER" --drain 60s
 through
 exec 8<>"$TMP/fifo"
-start_bg timeout 30 socat -t 30 - "TCP:127.0.0.1:$LISTEN" <"$TMP/fifo" >"$TMP/last" 2>"$TMP/last.err"
+start_bg timeout 30 socat -t 30 "OPEN:$TMP/fifo,rdonly!!CREATE:$TMP/last" "TCP:127.0.0.1:$LISTEN" 2>"$TMP/last.err"
 last=$BG_PID
 echo one >&8
 wait_for 'grep -q one "$TMP/last"'

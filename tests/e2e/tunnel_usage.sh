@@ -64,9 +64,9 @@ port=$(free_tcp_port)
 start_bg "$tcpload" serve "$port" 2>/dev/null >/dev/null
 wait_for "tcp_port_used $port"
 refuses 1 "tcp://127.0.0.1:$port\": Address already in use" tunnel --port "${PORT[entry]}" "tcp://127.0.0.1:$port" rmdt://127.0.0.1
-refuses 1 'name "a..b"' tunnel --port "${PORT[entry]}" tcp://a..b:1 rmdt://127.0.0.1
-refuses 1 'name "a..b"' tunnel --port "${PORT[entry]}" "tcp://127.0.0.1:$(free_tcp_port)" rmdt://a..b
-refuses 1 'name "a..b"' tunnel --port "${PORT[entry]}" rmdt://127.0.0.1 tcp://a..b:22
+refuses 1 'name "no-such-host.invalid"' tunnel --port "${PORT[entry]}" tcp://no-such-host.invalid:1 rmdt://127.0.0.1
+refuses 1 'name "no-such-host.invalid"' tunnel --port "${PORT[entry]}" "tcp://127.0.0.1:$(free_tcp_port)" rmdt://no-such-host.invalid
+refuses 1 'name "no-such-host.invalid"' tunnel --port "${PORT[entry]}" rmdt://127.0.0.1 tcp://no-such-host.invalid:22
 refuses 1 /nonexistent/x tunnel --json /nonexistent/x tcp://:1 rmdt://a
 refuses 1 /nonexistent/psk tunnel --psk /nonexistent/psk --port "${PORT[entry]}" rmdt://127.0.0.1 tcp://127.0.0.1:1
 # A second instance.
