@@ -18,15 +18,17 @@ dexor=$(built dexor) || exit 1
 export XDG_RUNTIME_DIR=$TMP/run
 mkdir -m 700 "$TMP/run" "$TMP/entry" "$TMP/exit"
 
-# relays OPTIONS... LOCAL REMOTE: clients at LOCAL, the server at REMOTE.
+# relays OPTIONS... LOCAL REMOTE: clients at LOCAL, with options, the server at REMOTE. Packets have at most 1500 bytes, so that
+# what is larger must be cut.
 relays() {
 	local n=$#
 	local local_side=${*:n-1:1} remote_side=${*:n:1}
-	HOME=$TMP/entry start_bg "$dexor" tunnel --port 4453 "${@:1:n-2}" "$local_side" rmdt://127.0.0.1:4436 2>>"$TMP/entry.log"
+	HOME=$TMP/entry start_bg "$dexor" tunnel --port 4453 --mtu 1500 "${@:1:n-2}" "$local_side" rmdt://127.0.0.1:4436 2>>"$TMP/entry.log"
 	entry=$BG_PID
-	HOME=$TMP/exit start_bg "$dexor" tunnel --port 4436 "${@:1:n-2}" rmdt://127.0.0.1:4453 "$remote_side" 2>>"$TMP/exit.log"
+	HOME=$TMP/exit start_bg "$dexor" tunnel --port 4436 --mtu 1500 rmdt://127.0.0.1:4453 "$remote_side" 2>>"$TMP/exit.log"
 	exit_relay=$BG_PID
-	wait_for '[[ $("$dexor" status | grep -c "  127.0.0.1:44") == 2 ]]' 20
+	# Up for good: of two associations that crossed, one has gone.
+	wait_for '[[ $("$dexor" status --json | grep -o "\"routes\":[^]]*\"up\":true" | wc -l) == 2 ]]' 20
 }
 
 end_relays() {
@@ -64,8 +66,7 @@ end_relays
 # ---- boundaries, size and idle sessions
 
 start_bg socat -b 65536 UDP4-RECVFROM:7007,bind=127.0.0.1,fork PIPE
-# Packets of 1500 bytes, so that what is larger must be cut.
-relays --mtu 1500 --udp-idle 2s udp://127.0.0.1:7000 udp://127.0.0.1:7007
+relays --udp-idle 2s udp://127.0.0.1:7000 udp://127.0.0.1:7007
 # echo_once BYTES: one datagram there and back, and nothing else with it.
 echo_once() {
 	make_data "$TMP/datagram" "$1"
@@ -80,7 +81,7 @@ for bytes in 1 1200 1473 9000 60000 65507; do
 	echo_once $bytes
 done
 (($(counter exit written_datagrams) == 6)) || fail "datagrams were split or joined: $(counter exit written_datagrams)"
-wait_for '(($(counter entry open) == 0 && $(counter exit open) == 0))' 10
+wait_for '(($(counter entry open) == 0 && $(counter exit open) == 0))' 10	# the entry says so to the exit
 end_relays
 
 # ---- who may
