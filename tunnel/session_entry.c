@@ -95,7 +95,7 @@ static size_t each_route(struct session *session, void (*call)(struct session *,
 	for (size_t i = 0; i < routes->n; i++) {
 		struct link *link = routes->at[i].link;
 
-		if (!link || !link->up)
+		if (!link || !link->settled)
 			continue;
 		call(session, link->peer, data, len);
 		n++;
