@@ -2,6 +2,7 @@
 #include "tunnel/relay.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 
 #define EVENTS_A_TURN 256		/* of the engine, before sockets get their turn */
 #define LINE_BYTES 1024
+#define CROWD_STREAMS 64		/* fewer leave nothing behind that is worth the trouble */
+#define TRIM_S 1.0			/* the next crowd may be at the door */
 
 /* ---- words ---- */
 
@@ -158,10 +161,30 @@ static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
 
 /* ---- the end ---- */
 
-void relay_on_idle(struct relay *relay)
+/* The allocator keeps what a crowd needed, between pieces that are still in use, unless it is told. */
+static void on_trim(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
-	if (relay->is_draining && relay->count.open_streams == 0)
+	struct relay *relay = timer->data;
+
+	(void)loop;
+	(void)revents;
+	relay->count.most_streams = relay->count.open_streams;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+void relay_on_stream_over(struct relay *relay)
+{
+	const struct relay_counters *count = &relay->count;
+
+	if (relay->is_draining && count->open_streams == 0)
 		ev_break(relay->loop, EVBREAK_ALL);
+	if (count->most_streams < CROWD_STREAMS || count->open_streams > count->most_streams / 4 ||
+	    ev_is_active(&relay->trim))
+		return;
+	ev_timer_set(&relay->trim, TRIM_S, 0.);
+	ev_timer_start(relay->loop, &relay->trim);
 }
 
 static void on_drained(struct ev_loop *loop, struct ev_timer *timer, int revents)
@@ -190,7 +213,7 @@ void relay_stop(struct relay *relay, bool at_once)
 	relay_event(relay, "draining", NULL, NULL);
 	ev_timer_set(&relay->drain, (double)relay->opt->drain_us / 1e6, 0.);
 	ev_timer_start(relay->loop, &relay->drain);
-	relay_on_idle(relay);
+	relay_on_stream_over(relay);
 }
 
 static void on_term(struct ev_loop *loop, struct ev_signal *signal, int revents)
@@ -243,6 +266,8 @@ static void watch(struct relay *relay)
 	watch_signal(relay, &relay->hangup, SIGHUP, on_hangup);
 	ev_init(&relay->drain, on_drained);
 	relay->drain.data = relay;
+	ev_init(&relay->trim, on_trim);
+	relay->trim.data = relay;
 	ev_io_init(&relay->events, on_events, rmdt_engine_fd(relay->engine), EV_READ);
 	relay->events.data = relay;
 	ev_io_start(relay->loop, &relay->events);
@@ -254,6 +279,7 @@ static void stop_watching(struct relay *relay)
 	ev_signal_stop(relay->loop, &relay->interrupt);
 	ev_signal_stop(relay->loop, &relay->hangup);
 	ev_timer_stop(relay->loop, &relay->drain);
+	ev_timer_stop(relay->loop, &relay->trim);
 	ev_io_stop(relay->loop, &relay->events);
 }
 

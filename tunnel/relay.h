@@ -47,6 +47,7 @@ struct relay_counters {
 	uint64_t reset;			/* streams that ended with a reset, from either side */
 	uint64_t up_bytes, down_bytes;	/* read from our sockets; written to them */
 	uint32_t open_streams, waiting_streams;
+	uint32_t most_streams;		/* open at once, since memory was given back */
 };
 
 struct routes;
@@ -74,7 +75,7 @@ struct relay {
 	int status;			/* what relay_run returns */
 	uint64_t started_us;		/* CLOCK_MONOTONIC */
 	struct ev_io events;
-	struct ev_timer drain;
+	struct ev_timer drain, trim;
 	struct ev_signal term, interrupt, hangup;	/* drain; end; read the lists of keys again */
 };
 
@@ -93,8 +94,8 @@ void relay_log(const struct relay *relay, int level, const char *format, ...)
 void relay_fail(struct relay *relay, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A line {"event": EVENT, "time": ..., KEY: VALUE} in opt->json. */
 void relay_event(struct relay *relay, const char *event, const char *key, const char *value);
-/* The last stream may be gone: a relay that drains looks whether it can end. */
-void relay_on_idle(struct relay *relay);
+/* A stream is gone: a relay that drains looks whether it can end, any other whether it can do with less memory. */
+void relay_on_stream_over(struct relay *relay);
 uint64_t relay_now_us(void);		/* CLOCK_MONOTONIC */
 
 #endif

@@ -73,6 +73,8 @@ static struct stream *stream_new(struct streams *streams, enum stream_state stat
 	streams->first = s;
 	streams->relay->count.open_streams++;
 	streams->relay->count.streams++;
+	if (streams->relay->count.open_streams > streams->relay->count.most_streams)
+		streams->relay->count.most_streams = streams->relay->count.open_streams;
 	return s;
 }
 
@@ -166,7 +168,7 @@ static void stream_free(struct stream *s)
 	relay_log(relay, 2, "client %s: over, %llu bytes up, %llu down", s->client,
 		  (unsigned long long)s->up_bytes, (unsigned long long)s->down_bytes);
 	free(s);
-	relay_on_idle(relay);
+	relay_on_stream_over(relay);
 }
 
 void stream_abort(struct stream *s, unsigned code, const char *reason)

@@ -27,12 +27,14 @@ entry_fds=$(fds_of entry) exit_fds=$(fds_of exit)
 run 3000 1000
 run 3000 50
 wait_for "settled entry $entry_fds && settled exit $exit_fds"
-# What a thousand connections needed at once may be kept for the next thousand, but it must not grow.
-before=$(rss_of entry)
-run 3000 100
-wait_for "settled entry $entry_fds && settled exit $exit_fds"
-after=$(rss_of entry)
-((after < before + 30000)) || fail "memory of the entry grew from $before to $after KiB"
+# Memory is given back, but for some blocks of the engine and what is too little to matter.
+small() {
+	(($(rss_of "$1") < 50000))
+}
+case $(ldd "$dexor" 2>/dev/null) in
+*asan* | *tsan*) ;;			# sanitizers keep what was freed
+*) wait_for "small entry && small exit" ;;
+esac
 status=0
 stop_bg "$SERVER_PID" || status=$?
 ((status == 0)) || fail "server, seed $seed: $(head -5 "$TMP/server.err")"
