@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "cli/notify.h"
 #include "cli/status.h"
@@ -11,12 +12,14 @@
 #include "tunnel/session.h"
 
 #define WHAT_BYTES	1024
+#define LINE_EVERY_S	60.0
 #define PEER_BYTES	2048		/* room that one peer needs in the document, at most */
 
 struct report {
 	struct relay *relay;
 	struct status_server *server;	/* NULL: there was no place for it */
 	struct ev_io io;
+	struct ev_timer minute;		/* runs when there is a file for it */
 	char what[WHAT_BYTES];
 };
 
@@ -111,6 +114,37 @@ void report_write(const struct relay *relay, struct json *json)
 	write_peers(relay, json);
 }
 
+/* ---- lines of --json ---- */
+
+static void write_line(const struct relay *relay)
+{
+	char *buf = malloc(STATUS_BYTES);
+	struct timespec now;
+	struct json json;
+
+	if (buf == NULL)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	json_init(&json, buf, STATUS_BYTES);
+	json_object(&json, NULL);
+	json_text(&json, "event", "report");
+	json_seconds(&json, "time", (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+	report_write(relay, &json);
+	json_end(&json);
+	fprintf(relay->opt->json, "%s\n", buf);
+	fflush(relay->opt->json);
+	free(buf);
+}
+
+static void on_minute(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	const struct report *report = timer->data;
+
+	(void)loop;
+	(void)revents;
+	write_line(report->relay);
+}
+
 /* ---- the socket and the service manager ---- */
 
 static void on_ask(struct ev_loop *loop, struct ev_io *io, int revents)
@@ -166,6 +200,10 @@ struct report *report_start(struct relay *relay)
 	report->relay = relay;
 	snprintf(report->what, sizeof(report->what), "%.500s %.500s", relay->opt->local.text, relay->opt->remote.text);
 	open_socket(report);
+	ev_timer_init(&report->minute, on_minute, LINE_EVERY_S, LINE_EVERY_S);
+	report->minute.data = report;
+	if (relay->opt->json != NULL)
+		ev_timer_start(relay->loop, &report->minute);
 	(void)notify_send("READY=1");
 	report_on_link(report);
 	return report;
@@ -181,6 +219,9 @@ void report_free(struct report *report)
 {
 	if (report == NULL)
 		return;
+	if (report->relay->opt->json != NULL)
+		write_line(report->relay);
+	ev_timer_stop(report->relay->loop, &report->minute);
 	if (report->server != NULL)
 		ev_io_stop(report->relay->loop, &report->io);
 	status_free(report->server);

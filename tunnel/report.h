@@ -4,7 +4,10 @@
 
 #include "cli/json.h"
 
-/* What a relay tells of itself: on the status socket, to the service manager, and as the last line of --json. */
+/*
+ * What a relay tells of itself: on the status socket, to the service manager, and in --json as a line {"event": "report",
+ * ...} every minute and at the end.
+ */
 
 struct relay;
 struct report;

@@ -19,16 +19,17 @@ export XDG_RUNTIME_DIR=$TMP/run
 mkdir -m 700 "$TMP/run" "$TMP/entry" "$TMP/exit"
 
 # relays OPTIONS... LOCAL REMOTE: clients at LOCAL, with options, the server at REMOTE. Packets have at most 1500 bytes, so that
-# what is larger must be cut.
+# what is larger must be cut. $more_remotes: one further relay for the entry, ",HOST:PORT".
 relays() {
-	local n=$#
+	local n=$# up=2
+	[[ -z ${more_remotes:-} ]] || up=4
 	local local_side=${*:n-1:1} remote_side=${*:n:1}
-	HOME=$TMP/entry start_bg "$dexor" tunnel --port 4453 --mtu 1500 "${@:1:n-2}" "$local_side" rmdt://127.0.0.1:4436 2>>"$TMP/entry.log"
+	HOME=$TMP/entry start_bg "$dexor" tunnel --port 4453 --mtu 1500 "${@:1:n-2}" "$local_side" "rmdt://127.0.0.1:4436${more_remotes:-}" 2>>"$TMP/entry.log"
 	entry=$BG_PID
 	HOME=$TMP/exit start_bg "$dexor" tunnel --port 4436 --mtu 1500 rmdt://127.0.0.1:4453 "$remote_side" 2>>"$TMP/exit.log"
 	exit_relay=$BG_PID
 	# Up for good: of two associations that crossed, one has gone.
-	wait_for '[[ $("$dexor" status --json | grep -o "\"routes\":[^]]*\"up\":true" | wc -l) == 2 ]]' 20
+	wait_for '[[ $("$dexor" status --json | grep -o "\"up\":true,\"since" | wc -l) == $up ]]' 20
 }
 
 end_relays() {
@@ -66,7 +67,10 @@ end_relays
 # ---- boundaries, size and idle sessions
 
 start_bg socat -b 65536 UDP4-RECVFROM:7007,bind=127.0.0.1,fork PIPE
-relays --udp-idle 2s udp://127.0.0.1:7000 udp://127.0.0.1:7007
+start_bg socat -u "UNIX-RECV:$TMP/notify" "OPEN:$TMP/notified,creat,append"
+wait_for '[[ -S $TMP/notify ]]'
+NOTIFY_SOCKET=$TMP/notify relays --udp-idle 2s --json "$TMP/events" udp://127.0.0.1:7000 udp://127.0.0.1:7007
+wait_for 'grep -q "READY=1.*STATUS=1 of 1" "$TMP/notified"'
 # echo_once BYTES: one datagram there and back, and nothing else with it.
 echo_once() {
 	make_data "$TMP/datagram" "$1"
@@ -83,6 +87,8 @@ done
 (($(counter exit written_datagrams) == 6)) || fail "datagrams were split or joined: $(counter exit written_datagrams)"
 wait_for '(($(counter entry open) == 0 && $(counter exit open) == 0))' 10	# the entry says so to the exit
 end_relays
+grep '"event":"report"' "$TMP/events" | grep -q '"read_datagrams":6,.*"peers":' || fail "no report in $(cat "$TMP/events")"
+wait_for 'grep -q STOPPING=1 "$TMP/notified"'
 
 # ---- who may
 
@@ -90,6 +96,17 @@ relays --allow 192.0.2.0/24 udp://127.0.0.1:7000 udp://127.0.0.1:7007
 echo x | socat - UDP4:127.0.0.1:7000
 wait_for '(($(counter entry refused_datagrams) == 1))'
 (($(counter entry total) == 0)) || fail "a client that is not allowed got a session"
+end_relays
+
+# ---- copies to all
+
+mkdir -m 700 "$TMP/second"
+HOME=$TMP/second start_bg "$dexor" tunnel --port 4437 rmdt://127.0.0.1:4453 udp://127.0.0.1:7007 2>>"$TMP/second.log"
+second=$BG_PID
+more_remotes=,127.0.0.1:4437 relays --copy udp://127.0.0.1:7000 udp://127.0.0.1:7007
+echo copied | socat -t 2 - UDP4:127.0.0.1:7000,shut-none >"$TMP/copies"
+[[ $(cat "$TMP/copies") == copied$'\n'copied ]] || fail "instead of two answers: $(cat "$TMP/copies")"
+stop_bg "$second"
 end_relays
 
 # ---- what dexor status says when nothing runs, and of a program that was killed
