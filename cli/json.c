@@ -236,11 +236,12 @@ static struct json_value value_at(const char *p, const char *end)
 
 struct json_value json_member(struct json_value object, const char *key)
 {
-	const char *end = object.at + object.len, *p;
 	size_t len = strlen(key);
+	const char *end, *p;
 
 	if (object.len == 0 || *object.at != '{')
 		return none;
+	end = object.at + object.len;
 	for (p = skip_space(object.at + 1, end); p < end && *p == '"'; p = skip_space(p + 1, end)) {
 		const char *name = p + 1, *name_end = skip_text(p, end) - 1;
 		struct json_value value;
@@ -256,10 +257,11 @@ struct json_value json_member(struct json_value object, const char *key)
 
 struct json_value json_next(struct json_value array, struct json_value prev)
 {
-	const char *end = array.at + array.len, *p;
+	const char *end, *p;
 
 	if (array.len == 0 || *array.at != '[')
 		return none;
+	end = array.at + array.len;
 	p = skip_space(prev.len ? prev.at + prev.len : array.at, end);
 	if (*p == ']')
 		return none;
