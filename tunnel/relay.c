@@ -168,7 +168,10 @@ static void on_trim(struct ev_loop *loop, struct ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
-	relay->count.most_streams = relay->count.open_streams;
+	/* What is still in use may lie on top of the rest; then it is tried again when that is over. */
+	relay->count.most_streams = relay->count.open_streams > 0 ? CROWD_STREAMS : 0;
+	if (relay->count.open_streams > CROWD_STREAMS)
+		relay->count.most_streams = relay->count.open_streams;
 #ifdef __GLIBC__
 	malloc_trim(0);
 #endif
@@ -353,6 +356,8 @@ int relay_new(const struct relay_options *opt, struct relay **out, char *err)
 	relay->opt = opt;
 	relay->role = opt->local.scheme == TARGET_RMDT ? RELAY_EXIT : RELAY_ENTRY;
 	relay->started_us = relay_now_us();
+	/* Two relays that are started at once shall not dial in step. */
+	srand((unsigned)relay->started_us ^ (unsigned)getpid());
 	relay->log_level = strcmp(level, "error") == 0 ? 0 : strcmp(level, "warning") == 0 ? 1 :
 			   strcmp(level, "info") == 0 ? 2 : 3;
 	relay->loop = ev_loop_new(EVFLAG_AUTO);
