@@ -3,16 +3,28 @@
  * pipeclone's sender: standard input into one out-flow, its receivers watched until each has a
  * fate.
  */
+#define _GNU_SOURCE			/* preadv2 */
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "cli/meter.h"
 #include "cli/pipe.h"
 #include "cli/stop.h"
+
+#define MOST_THREADS 4		/* chosen without being asked */
+
+/*
+ * So much of a regular input is read by us at first, and whenever the page cache ran dry: twice as
+ * much each time, up to the second.
+ */
+#define OWN_BYTES	(UINT64_C(1) << 20)
+#define OWN_MOST_BYTES	(UINT64_C(64) << 20)
 
 struct receiver {
 	struct rmdt_peer *peer;		/* NULL: could not even be begun */
@@ -31,7 +43,11 @@ struct sender {
 	struct progress_row *rows;
 	uint64_t start_us;
 	uint64_t looked_us;		/* when the states were last looked at */
-	uint64_t head_off;		/* bytes read so far */
+	_Atomic uint64_t head_off;	/* bytes read so far */
+	bool is_file;			/* a regular input: can be read without waiting */
+	_Atomic bool never;		/* no, its file system cannot do that */
+	bool theirs;			/* the I/O threads read now, not we */
+	uint64_t own_bytes, own_left;	/* what we read before they do (again): next time, now */
 	uint64_t input_bytes;		/* size of a regular input; UINT64_MAX: not known */
 	bool at_end;			/* the input has ended, and well */
 	char error[RMDT_ERROR_BYTES];	/* our own failure */
@@ -142,6 +158,8 @@ static void take_events(struct sender *s, int timeout_ms)
 	while (rmdt_engine_next_event(s->engine, &event, timeout_ms, stop_cancel()) == 0) {
 		if (event.kind == RMDT_EVENT_PEER_DOWN)
 			peer_down(s, &event);
+		if (event.kind == RMDT_EVENT_OUT_DRY)
+			s->theirs = false;
 		if (event.kind == RMDT_EVENT_OUT_LOST || event.kind == RMDT_EVENT_OUT_CONFIRMED)
 			look(s);
 		/* Progress of many receivers may never run dry. */
@@ -155,11 +173,43 @@ static void take_events(struct sender *s, int timeout_ms)
 
 /* ---- the input ------------------------------------------------------------------------------- */
 
+/*
+ * The flow's source, on an I/O thread: what the page cache has is read just before it is sealed, on
+ * the same processor. What would have to be waited for, the end and errors are left to feed().
+ */
+static size_t fill(void *user, void *buf, size_t size)
+{
+	struct sender *s = user;
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	ssize_t n = preadv2(STDIN_FILENO, &iov, 1, -1, RWF_NOWAIT);
+
+	if (n > 0) {
+		s->head_off += (uint64_t)n;
+		return (size_t)n;
+	}
+	if (n < 0 && errno != EAGAIN)
+		s->never = true;
+	return 0;
+}
+
+/* We have read n bytes; enough to let the I/O threads go on? */
+static void hand_over(struct sender *s, size_t n)
+{
+	s->own_left -= n < s->own_left ? n : s->own_left;
+	if (!s->is_file || s->own_left > 0 || s->never)
+		return;
+	if (s->own_bytes < OWN_MOST_BYTES)
+		s->own_bytes *= 2;
+	s->own_left = s->own_bytes;
+	s->theirs = true;
+	rmdt_out_poke(s->out);
+}
+
 /* Waits for input, an event, a signal or the next tick. True when the input can be read. */
 static bool await_input(struct sender *s)
 {
 	struct pollfd fds[] = {
-		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = s->theirs ? -1 : STDIN_FILENO, .events = POLLIN },
 		{ .fd = rmdt_engine_fd(s->engine), .events = POLLIN },
 		{ .fd = stop_fd(), .events = POLLIN },
 	};
@@ -193,8 +243,10 @@ static bool feed(struct sender *s)
 	n = read(STDIN_FILENO, span.ptr, span.len);
 	read_errno = errno;
 	rmdt_out_commit(s->out, &span, n > 0 ? (size_t)n : 0);
-	if (n > 0)
+	if (n > 0) {
 		s->head_off += (uint64_t)n;
+		hand_over(s, (size_t)n);
+	}
 	s->at_end = n == 0;
 	if (n >= 0 || read_errno == EINTR || read_errno == EAGAIN)
 		return n != 0;
@@ -237,6 +289,21 @@ static void transfer(struct sender *s)
 
 /* ---- begin and end --------------------------------------------------------------------------- */
 
+/* An association keeps to one thread of the engine, and a fast network keeps that busy: several want several. */
+static void choose_threads(struct sender *s)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = s->job->n < MOST_THREADS ? s->job->n : MOST_THREADS;
+	char text[8], err[RMDT_ERROR_BYTES];
+	const char *origin;
+
+	rmdt_config_get(s->job->config, "threads", &origin);
+	if (cores < 1 || strcmp(origin, "built-in") != 0)
+		return;
+	snprintf(text, sizeof(text), "%zu", n < (size_t)cores ? n : (size_t)cores);
+	rmdt_config_set(s->job->config, "threads", text, "number of receivers", err);
+}
+
 static bool open_flow(struct sender *s)
 {
 	struct rmdt_engine_options engine = {
@@ -245,10 +312,18 @@ static bool open_flow(struct sender *s)
 		.ctx = s->job,
 		.log = pipe_log,
 	};
-	struct rmdt_out_options out = { .purpose = RMDT_PIPE, .name = "stdin", .priority = 1 };
+	struct rmdt_out_options out = {
+		.purpose = RMDT_PIPE,
+		.name = "stdin",
+		.priority = 1,
+		.user = s,
+		.fill = s->is_file ? fill : NULL,
+	};
 	char why[RMDT_ERROR_BYTES] = "";
-	int ret = rmdt_engine_new(&engine, &s->engine, why);
+	int ret;
 
+	choose_threads(s);
+	ret = rmdt_engine_new(&engine, &s->engine, why);
 	if (ret == 0)
 		ret = rmdt_out_new(s->engine, &out, &s->out, why);
 	if (ret < 0)
@@ -324,6 +399,8 @@ static bool prepare(struct sender *s)
 	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode)) {
 		at = lseek(STDIN_FILENO, 0, SEEK_CUR);
 		s->input_bytes = st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
+		s->is_file = true;
+		s->own_bytes = s->own_left = OWN_BYTES;
 	}
 	pipe_widen(STDIN_FILENO);
 	if (fstat(STDIN_FILENO, &st) == 0 && S_ISDIR(st.st_mode)) {

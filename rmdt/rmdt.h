@@ -98,7 +98,7 @@ int rmdt_config_load_defaults(struct rmdt_config *cfg, char *err);
 int rmdt_config_load_file(struct rmdt_config *cfg, const char *path, char *err);
 /* origin: where the value came from, for rmdt_config_get, e.g. "--mtu". -EINVAL, -ENOENT (no such key). */
 int rmdt_config_set(struct rmdt_config *cfg, const char *key, const char *value, const char *origin, char *err);
-/* Effective value as text; *origin (may be NULL) tells where it came from. NULL when there is no such key. */
+/* Effective value as text; *origin (may be NULL) tells where it came from, "built-in" for a default. NULL when there is no such key. */
 const char *rmdt_config_get(const struct rmdt_config *cfg, const char *key, const char **origin);
 /* The value as a number: bytes, bytes per second, microseconds, count or 0/1. -ENOENT, -EINVAL (a text). */
 int rmdt_config_number(const struct rmdt_config *cfg, const char *key, uint64_t *value);
@@ -235,6 +235,7 @@ enum rmdt_event_kind {
 	RMDT_EVENT_OUT_BEHIND,		/* out, peer: lag passed half of what the policy allows */
 	RMDT_EVENT_OUT_CONFIRMED,	/* out, peer: the far application confirmed the whole stream */
 	RMDT_EVENT_OUT_LOST,		/* out, peer: member ended otherwise: code, reason */
+	RMDT_EVENT_OUT_DRY,		/* out: its source had nothing and rests until rmdt_out_poke() */
 };
 
 struct rmdt_event {
@@ -272,7 +273,10 @@ struct rmdt_peer *rmdt_peer_ref(struct rmdt_peer *peer);
 void *rmdt_peer_user(const struct rmdt_peer *peer);
 void rmdt_peer_set_user(struct rmdt_peer *peer, void *user);
 
-/* RMDT_BY_CPU has its place and is not told yet. */
+/*
+ * What holds a sender up. RMDT_BY_CPU: for 10 ms there was more to send than the I/O thread got sent, and nothing else
+ * in the way.
+ */
 enum rmdt_limit { RMDT_BY_APPLICATION, RMDT_BY_CREDIT, RMDT_BY_CWND, RMDT_BY_PACING, RMDT_BY_CPU };
 const char *rmdt_limit_text(enum rmdt_limit limit);
 
@@ -322,9 +326,19 @@ struct rmdt_out_options {
 	bool hold;			/* bytes are kept per member until rmdt_out_release, also after consumption */
 	struct rmdt_in *reply_to;	/* reverse flow of this in-flow, for the far end's offer; may be NULL */
 	void *user;
+	/*
+	 * A source in place of a writer; may be NULL. Called on an I/O thread when a member has next to nothing left to
+	 * send, so that bytes are still in that processor's cache when they are sealed: fills up to `size` bytes at buf and
+	 * returns how many. It must not wait (for a disk, say): all peers of that thread would. It is first called after
+	 * rmdt_out_poke(); after it returned 0, RMDT_EVENT_OUT_DRY follows, and it rests until the next poke. Only while it
+	 * rests may others write. Never called twice at once; it may call what a handler may, but nothing of this out-flow.
+	 */
+	size_t (*fill)(void *user, void *buf, size_t size);
 };
 int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt, struct rmdt_out **out, char *err);
-/* Members that have not finished are reset (RMDT_CODE_CLOSED). */
+/* The source has bytes (again). */
+void rmdt_out_poke(struct rmdt_out *out);
+/* Members that have not finished are reset (RMDT_CODE_CLOSED). `fill` is called no more once this returns. */
 void rmdt_out_free(struct rmdt_out *out);
 void *rmdt_out_user(const struct rmdt_out *out);
 

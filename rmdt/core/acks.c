@@ -76,7 +76,7 @@ static uint64_t ack_interval_us(const struct rmdt_acks *a)
 		return UNKNOWN_RTT_DELAY_US;
 	if (interval_us > RMDT_ACKS_MAX_DELAY_US)
 		return RMDT_ACKS_MAX_DELAY_US;
-	return max_u64(interval_us, RMDT_ACKS_MIN_DELAY_US);
+	return max_u64(interval_us, RMDT_ACKS_MIN_INTERVAL_US);
 }
 
 static uint64_t clamp_u64(uint64_t v, uint64_t low, uint64_t high)

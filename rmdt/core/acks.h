@@ -25,22 +25,24 @@
 #define RMDT_ACK_MAX_RANGES 500
 /* An ack is never held back longer than this; the sender's probe timeout counts on it. */
 #define RMDT_ACKS_MAX_DELAY_US UINT64_C(25000)
-/* Nor sent for every few packets on paths shorter than timers can follow. */
+/* Nor is one hurried more often than this, on paths shorter than timers can follow, */
 #define RMDT_ACKS_MIN_DELAY_US UINT64_C(100)
+/* nor one in the ordinary course sent more often than this: on a fast short path each costs as much as a train. */
+#define RMDT_ACKS_MIN_INTERVAL_US UINT64_C(1000)
 /* The most acks per round trip. */
 #define RMDT_ACKS_PER_RTT 8
 /*
- * An ack of 70 bytes for so much data is 0.3 % of it, which leaves room for the ranges of a lossy path below 0.5 %. Less
- * data waits for more: for a round trip (at least LAZY), or until nothing came for half of one (at least QUIET): then the
- * sender may be waiting for us.
+ * An ack of 100 bytes with its IP header for so much data is 0.3 % of it, which leaves room for the ranges and the gaps of
+ * a lossy path below 0.5 %. Less data waits for more: for a round trip (at least LAZY), or until nothing came for half of
+ * one (at least QUIET): then the sender may be waiting for us.
  */
-#define RMDT_ACKS_WORTH_BYTES UINT64_C(24576)
-#define RMDT_ACKS_LAZY_US UINT64_C(12000)
+#define RMDT_ACKS_WORTH_BYTES UINT64_C(32768)
+#define RMDT_ACKS_LAZY_US UINT64_C(16000)
 #define RMDT_ACKS_QUIET_US UINT64_C(1500)
 /* Start-up: every 2nd of the first so many packets, for an early RTT and a growing window. */
 #define RMDT_ACKS_DENSE_PKTS 100
-/* On paths shorter than SHORT_RTT also after this many bytes: a window may be little more. */
-#define RMDT_ACKS_EVERY_BYTES UINT64_C(262144)
+/* On paths shorter than SHORT_RTT also after this many bytes: 16 trains. A smaller window waits for MIN_INTERVAL. */
+#define RMDT_ACKS_EVERY_BYTES UINT64_C(1048576)
 #define RMDT_ACKS_SHORT_RTT_US UINT64_C(5000)
 /*
  * After so many new gaps as well: an ack of 600 bytes holds about 270 ranges, so that on a lossy

@@ -19,6 +19,8 @@
 #define RMDT_BBR_QUEUE_LEAST_US 1500
 /* Gains and shares are in thousandths. */
 #define RMDT_BBR_ONE 1000
+/* A first flight that was lost as a whole leaves so often. */
+#define RMDT_BBR_FLIGHTS 2
 
 enum rmdt_bbr_state {
 	RMDT_BBR_STARTUP,	/* find the rate */
@@ -37,6 +39,7 @@ struct rmdt_bbr {
 	uint64_t random;		/* state of the generator that spreads probes */
 
 	/* Startup. */
+	uint64_t burst_bytes;		/* sent of the first flights, counted no further */
 	uint64_t capacity;		/* bytes/s measured or remembered; 0: none */
 	uint64_t jump_rate;		/* bytes/s to go to on its word; 0: none */
 	uint64_t full_bw;		/* best rate when growth was last seen */

@@ -7,7 +7,8 @@
 #define STARTUP_CWND_GAIN 2500
 #define DRAIN_PACING_GAIN 500
 #define DOWN_PACING_GAIN 900
-#define CRUISE_PACING_GAIN 990		/* a percent less, so that no queue is left standing */
+#define CRUISE_PACING_GAIN 990		/* a percent less, so that no queue is left standing ... */
+#define CRUISE_EMPTY_PACING_GAIN 1000	/* ... unless there is hardly any */
 #define QUEUED_LESS 30			/* taken off while there is one, when yielding */
 #define SHORT_PACING_GAIN 1250		/* threads, not the path, make the noise there */
 #define UP_PACING_GAIN 1250
@@ -121,9 +122,24 @@ static uint64_t pacing_gain(const struct rmdt_bbr *bbr)
 	}
 	if (rmdt_bbr_model_is_short(&bbr->model))
 		return SHORT_PACING_GAIN;
+	if (2 * rmdt_bbr_model_queue_us(&bbr->model) < rmdt_bbr_queue_thresh_us(bbr, 1))
+		return CRUISE_EMPTY_PACING_GAIN;
 	if (!rmdt_bbr_has_queue(bbr, 1))
 		return CRUISE_PACING_GAIN;
 	return CRUISE_PACING_GAIN - QUEUED_LESS * rmdt_bbr_yielding(bbr) / RMDT_BBR_ONE;
+}
+
+/*
+ * The first bytes leave at once, as the train that measures the path, also of one that is remembered. When the whole flight is
+ * lost, its repair does once more; after that the path is too slow for it, and hears less.
+ */
+static bool is_first_flight(const struct rmdt_bbr *bbr)
+{
+	uint64_t bytes = bbr->model.start.burst_bytes;
+
+	if (bbr->jump_rate == 0)
+		bytes *= RMDT_BBR_FLIGHTS;
+	return bbr->state == RMDT_BBR_STARTUP && !bbr->measured && bbr->burst_bytes < bytes;
 }
 
 static void set_pacing(struct rmdt_bbr *bbr)
@@ -136,8 +152,7 @@ static void set_pacing(struct rmdt_bbr *bbr)
 		if (bbr->capacity != 0)
 			gained = rmdt_bbr_smaller(gained, bbr->capacity);
 	}
-	/* The first flight leaves at once, as the train that measures the path. */
-	if (bbr->state == RMDT_BBR_STARTUP && !bbr->measured && bbr->jump_rate == 0)
+	if (is_first_flight(bbr))
 		gained = rmdt_bbr_larger(gained, rmdt_cc_initial_cwnd_bytes(&bbr->cc) * FLIGHT_HZ);
 	bbr->cc.pacing_rate = rmdt_bbr_larger(gained, 1);
 }

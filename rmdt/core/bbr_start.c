@@ -30,7 +30,8 @@ bool rmdt_bbr_start_on_ack(struct rmdt_bbr_start *start, const struct rmdt_rate_
 	bool complete = false;
 
 	/* Two ACKs of one batch of arrivals bear the same time: their bytes join the next gap. */
-	if (sample->first_flight && sample->train_bytes != 0) {
+	if (sample->first_flight && sample->train_bytes != 0 &&
+	    (start->burst_bytes == 0 || sample->in_flight_at_send_bytes <= start->burst_bytes + mss_bytes)) {
 		start->train_bytes += sample->train_bytes;
 		start->train_rx_us += sample->train_rx_us;
 		start->train_send_us += sample->train_send_us;

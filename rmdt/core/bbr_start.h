@@ -17,7 +17,8 @@
  * fraction of an RTT: that ends the start before the queue is full.
  */
 struct rmdt_bbr_start {
-	/* The first flight, by arrival. */
+	/* The first flight, by arrival; of a longer one its first burst_bytes, which leave at once. 0: all. */
+	uint64_t burst_bytes;
 	uint64_t train_bytes;
 	uint64_t train_rx_us;
 	uint64_t train_send_us;

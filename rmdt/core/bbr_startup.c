@@ -11,6 +11,9 @@
 #define BELIEVE_BOTH 900
 /* A train may say so much less than what is remembered and still confirm it. */
 #define ALIKE 700
+/* A train that says so much more than is remembered says that there is more, or that the memory is of no use. */
+#define FASTER 1250
+#define FAR_FASTER 4000
 /* Less than this of what is remembered, when the bottleneck was found: the path is another one. */
 #define WRONG 500
 /* A sending rate within these bounds of the capacity tests it. */
@@ -38,16 +41,18 @@ void rmdt_bbr_learn_capacity(struct rmdt_bbr *bbr)
 	if (hint != 0 && config->hint_rtt_us != 0 &&
 	    (rtt_us < config->hint_rtt_us / 2 || rtt_us > config->hint_rtt_us * 2))
 		hint = 0;
+	/* A path so much faster than remembered is another one, or was shared then. */
+	if (train > rmdt_bbr_scale(hint, FAR_FASTER))
+		hint = 0;
 	if (train == 0 && hint == 0)
 		return;
-	if (train == 0 || (hint != 0 && train >= hint)) {
+	both = hint != 0 && train >= rmdt_bbr_scale(hint, ALIKE);
+	if (train == 0 || (both && hint <= train && train <= rmdt_bbr_scale(hint, FASTER)))
 		bbr->capacity = hint;
-		bbr->jump_rate = rmdt_bbr_scale(hint, train == 0 ? BELIEVE_ONE : BELIEVE_BOTH);
-	} else {
+	else
 		bbr->capacity = train;
-		both = hint != 0 && train >= rmdt_bbr_scale(hint, ALIKE);
-		bbr->jump_rate = rmdt_bbr_scale(train, both ? BELIEVE_BOTH : BELIEVE_ONE);
-	}
+	bbr->jump_rate = both ? rmdt_bbr_scale(rmdt_bbr_smaller(train, hint), BELIEVE_BOTH) :
+				rmdt_bbr_scale(bbr->capacity, BELIEVE_ONE);
 }
 
 /* What a window of the start says. */
@@ -128,8 +133,13 @@ void rmdt_bbr_run_startup(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 		rmdt_bbr_start_restart_window(&model->start);
 		return;
 	}
+	/*
+	 * Much must have been in flight, and more than the answer to a probe have arrived: of a flight that was lost as a whole
+	 * nothing is learned. (Not much more: a shallow queue on a slow path drops most of any flight.)
+	 */
 	if (ack->sample->rate != 0 && !ack->sample->app_limited &&
-	    ack->sample->in_flight_at_send_bytes >= rmdt_cc_initial_cwnd_bytes(&bbr->cc) / 2)
+	    ack->sample->in_flight_at_send_bytes >= rmdt_cc_initial_cwnd_bytes(&bbr->cc) / 2 &&
+	    ack->sample->delivered_bytes >= 2 * (uint64_t)rmdt_bbr_mss(bbr))
 		bbr->measured = true;
 	if (ack->sample->first_flight)
 		rmdt_bbr_learn_capacity(bbr);

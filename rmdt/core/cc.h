@@ -141,8 +141,9 @@ void rmdt_cc_on_idle_restart(struct rmdt_cc *cc, uint64_t now_us);
 void rmdt_cc_set_mss(struct rmdt_cc *cc, uint32_t mss_bytes);
 
 /*
- * An RTT is known before anything was sent (the handshake's): start over with it. Call it at most
- * once, before the first rmdt_cc_on_sent.
+ * An RTT is known before anything was sent (the handshake's): start over with it. Call it before the
+ * first rmdt_cc_on_sent, or when nothing that was sent says anything of the path and nothing is in
+ * flight. 0: not known.
  */
 void rmdt_cc_set_initial_rtt(struct rmdt_cc *cc, uint64_t rtt_us, uint64_t now_us);
 

@@ -14,12 +14,16 @@
 
 #define PROBE_WAIT_US 2000000		/* cruising at least so long ... */
 #define PROBE_WAIT_SPREAD_US 1000000	/* ... and up to so much longer */
-#define FIRST_PROBE_WAIT_US 500000
+#define FIRST_PROBE_WAIT_US 500000	/* the first time no longer than that, ... */
+#define FIRST_PROBE_RTTS 4		/* ... rather so many RTTs, ... */
+#define FIRST_PROBE_LEAST_US 20000
+#define FIRST_PROBES 10			/* ... and twice as long each time, up to the usual */
 #define DRAIN_ROUNDS 3			/* before it is asked whether there is a queue at all */
 #define DRAIN_LESS 875			/* a round at half the rate makes the RTT as short as that, if there is */
 #define DOWN_ROUNDS 4			/* a queue that stays longer is not ours */
 #define LONE_CYCLES 4			/* without others, before the peak is what we have */
 #define UP_ROUNDS 2			/* without growth, and a probe is over */
+#define UP_ARRIVED 1250			/* no more than that is believed at once */
 #define UP_HI_GAIN 1250			/* how a bound rises in each round of a probe */
 #define CALM_GAIN 950			/* a cut to less leaves the path part empty */
 #define MIN_RTT_STALE_US 5000000
@@ -44,6 +48,18 @@ static uint64_t random_below(struct rmdt_bbr *bbr, uint64_t limit)
 	return bbr->random % limit;
 }
 
+/* A start can be fooled: ask soon whether it was; on a short path, where that costs little, less and less often. */
+static uint64_t cruise_wait_us(struct rmdt_bbr *bbr)
+{
+	uint64_t wait_us = PROBE_WAIT_US + random_below(bbr, PROBE_WAIT_SPREAD_US);
+	uint64_t first_us = rmdt_bbr_larger(bbr->model.min_rtt_us * FIRST_PROBE_RTTS, FIRST_PROBE_LEAST_US);
+
+	first_us = rmdt_bbr_smaller(first_us, FIRST_PROBE_WAIT_US);
+	if (bbr->cruises == 0 || (bbr->cruises < FIRST_PROBES && first_us < FIRST_PROBE_WAIT_US))
+		wait_us = rmdt_bbr_smaller(wait_us, first_us << bbr->cruises++);
+	return wait_us - rmdt_bbr_scale(wait_us * 3 / 4, rmdt_bbr_insisting(bbr));
+}
+
 void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t now_us)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
@@ -59,11 +75,7 @@ void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t no
 		rmdt_bbr_max_advance(&model->bw);
 		break;
 	case RMDT_BBR_CRUISE:
-		bbr->cruise_wait_us = PROBE_WAIT_US + random_below(bbr, PROBE_WAIT_SPREAD_US);
-		bbr->cruise_wait_us -= rmdt_bbr_scale(bbr->cruise_wait_us * 3 / 4, rmdt_bbr_insisting(bbr));
-		/* A start can be fooled: ask soon whether it was. */
-		if (bbr->cruises++ == 0)
-			bbr->cruise_wait_us = FIRST_PROBE_WAIT_US;
+		bbr->cruise_wait_us = cruise_wait_us(bbr);
 		break;
 	case RMDT_BBR_REFILL:
 		rmdt_bbr_model_reset_lo(model);
@@ -88,17 +100,33 @@ void rmdt_bbr_enter(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint64_t no
 	}
 }
 
-/* There is room as long as more arrives, or more leaves without a longer queue. */
+/*
+ * There is room as long as more arrives, or more leaves without a longer queue. A long one ends the probe even while the rate
+ * still grows: that is measured over a round trip, and what arrived in the last part of it is what the bottleneck carries.
+ */
+static bool has_probed(struct rmdt_bbr *bbr)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+	uint64_t bw = rmdt_bbr_max_get(&model->bw), thresh_us = rmdt_bbr_model_queue_thresh_us(model, rmdt_bbr_mss(bbr));
+	uint64_t rtt_us = model->min_rtt_us + rmdt_bbr_model_queue_us(model);
+
+	if (rmdt_bbr_yielding(bbr) == 0)
+		return false;
+	if (rtt_us > bbr->up_rtt_us + 2 * thresh_us) {
+		rmdt_bbr_max_add(&model->bw, rmdt_bbr_smaller(model->start.arrival_rate, rmdt_bbr_scale(bw, UP_ARRIVED)));
+		return true;
+	}
+	return rtt_us > bbr->up_rtt_us + thresh_us && bw < rmdt_bbr_scale(bbr->full_bw, rmdt_bbr_up_growth(bbr));
+}
+
 static void run_up(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t bw = rmdt_bbr_max_get(&model->bw);
-	uint64_t rtt_us = model->min_rtt_us + rmdt_bbr_model_queue_us(model);
-	bool queue = rtt_us > bbr->up_rtt_us + rmdt_bbr_model_queue_thresh_us(model, rmdt_bbr_mss(bbr));
 
 	if (rmdt_bbr_state_rounds(bbr) < 1)
 		return;
-	if (queue && bw < rmdt_bbr_scale(bbr->full_bw, rmdt_bbr_up_growth(bbr)) && rmdt_bbr_yielding(bbr) > 0) {
+	if (has_probed(bbr)) {
 		rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
 		return;
 	}
@@ -304,9 +332,15 @@ static void bbr_on_spurious(struct rmdt_cc *cc, uint64_t bytes, uint64_t sent_us
 static void bbr_on_sent(struct rmdt_cc *cc, uint32_t bytes, uint64_t in_flight_bytes,
 			uint64_t now_us)
 {
-	(void)bytes;
+	struct rmdt_bbr *bbr = bbr_of(cc);
+
 	(void)in_flight_bytes;
-	bbr_of(cc)->last_sent_us = now_us;
+	bbr->last_sent_us = now_us;
+	if (bbr->burst_bytes >= RMDT_BBR_FLIGHTS * bbr->model.start.burst_bytes)
+		return;
+	bbr->burst_bytes += bytes;
+	if (bbr->burst_bytes >= bbr->model.start.burst_bytes)
+		rmdt_bbr_set_pace(bbr);
 }
 
 /* Start over, with what the path carried as a capacity to be confirmed. */
@@ -369,6 +403,7 @@ static void bbr_init(struct rmdt_cc *cc, uint64_t now_us)
 	struct rmdt_bbr *bbr = bbr_of(cc);
 
 	rmdt_bbr_model_init(&bbr->model, now_us);
+	bbr->model.start.burst_bytes = rmdt_cc_initial_cwnd_bytes(cc);
 	bbr->random = cc->config.seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
 	if (bbr->random == 0)
 		bbr->random = 1;

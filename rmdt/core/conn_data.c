@@ -212,6 +212,8 @@ bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train
 			break;
 	}
 	train->to = c->remote;
+	/* The first train may be followed by a slower flight. */
+	rmdt_pacer_set_rate(&c->pacer, now_us, rmdt_cc_pacing_rate(c->cc));
 	return train->len > 0;
 }
 

@@ -55,6 +55,8 @@
 #define CONN_GSO_SEGMENTS	64
 /* A writer is told of room after so many bytes: a quarter of what it may be ahead. */
 #define CONN_ROOM_BYTES		(RMDT_CREDIT_AHEAD_BYTES / 4)
+/* On a path this long a round trip lost at the start costs more than a packet. */
+#define CONN_LONG_RTT_US	UINT64_C(5000)
 /* Chunks at the end of a flow whose loss nothing behind them would show. */
 #define CONN_DOUBTED_CHUNKS	(RMDT_LOSS_PKT_THRESHOLD + 1)
 
@@ -266,6 +268,8 @@ bool rmdt_conn_send_oldest(struct rmdt_conn *c, uint64_t now_us, struct rmdt_tra
 /* conn_recovery.c */
 int rmdt_conn_on_ack(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_ack *ack);
 void rmdt_conn_detect(struct rmdt_conn *c, uint64_t now_us);
+/* All that is in flight was dropped by the far end for a reason of its own: again from the start, and congestion control, too. */
+void rmdt_conn_start_over(struct rmdt_conn *c, uint64_t now_us);
 void rmdt_conn_on_pto(struct rmdt_conn *c, uint64_t now_us);
 void rmdt_conn_forget_tokens(struct rmdt_conn *c, uint64_t now_us);
 

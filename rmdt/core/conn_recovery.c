@@ -231,6 +231,34 @@ void rmdt_conn_on_pto(struct rmdt_conn *c, uint64_t now_us)
 		rmdt_cc_on_silence(c->cc, now_us);
 }
 
+static void on_dropped(void *arg, uint64_t pn, const struct rmdt_sent *s)
+{
+	struct settle *st = arg;
+
+	(void)pn;
+	if (token_of(s))
+		token_lost(st->c, token_of(s));
+	if (s->kind & RMDT_SENT_PROBE)
+		rmdt_pmtu_on_probe_lost(&st->c->pmtu, st->now_us, s->bytes);
+	if (s->kind & RMDT_SENT_DATA)
+		on_data_lost(st->c, s);
+}
+
+/* It says nothing of the path: taken for loss, or the few answers to it for a rate, it would spoil the start. */
+void rmdt_conn_start_over(struct rmdt_conn *c, uint64_t now_us)
+{
+	static const struct rmdt_loss_calls dropping = { .lost = on_dropped };
+	struct settle st = { .c = c, .now_us = now_us };
+
+	rmdt_loss_abandon(&c->loss, now_us, &dropping, &st);
+	rmdt_rate_init(&c->rate);
+	rmdt_cc_set_initial_rtt(c->cc, rmdt_rtt_is_known(&c->rtt) ? c->rtt.srtt_us : 0, now_us);
+	rmdt_pacer_init(&c->pacer, now_us, rmdt_cc_pacing_rate(c->cc), c->mtu);
+	c->pto_count = 0;
+	c->probes = 0;
+	c->pending = true;
+}
+
 static void forget(void *arg, uint64_t pn, const struct rmdt_sent *s)
 {
 	(void)arg;

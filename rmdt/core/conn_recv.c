@@ -18,9 +18,15 @@ static void packet_is_good(struct rmdt_conn *c, uint64_t now_us, const struct rm
 	c->counters.packets_received++;
 	c->last_heard_us = now_us;
 	if (c->hs && c->cfg.initiator) {	/* H6 */
-		/* What went out before the FINISH that arrived was dropped (H7); the ack of a PING tells so at once. */
+		/*
+		 * What went out before the FINISH that arrived was dropped (H7). After three round trips that is certain. Where the
+		 * handshake saw none, FINISH is repeated on any long path, and only the ack of a PING can tell.
+		 */
 		if (rmdt_handshake_was_repeated(c->hs)) {
-			c->probes = 1;
+			if (rmdt_handshake_rtt_us(c->hs) > 0)
+				rmdt_conn_start_over(c, now_us);
+			else
+				c->probes = 1;
 			c->pending = true;
 		}
 		rmdt_handshake_free(c->hs);

@@ -86,7 +86,11 @@ static bool say_out(struct rmdt_speech *s, struct rmdt_outflow *of, uint32_t due
 	if (!keep(s, mark, (struct token_item){ .due = due, .flow = of->id, .whose = OF_OUT }))
 		return false;
 	s->eliciting = true;
-	rmdt_conn_clear_out(s->c, of, due);
+	/* S2: with OPEN all would be lost that is sent behind it, and a long path would tell late. The second goes right behind. */
+	if (due == DUE_OPEN && !of->open_doubled && s->c->rtt.srtt_us >= CONN_LONG_RTT_US)
+		of->open_doubled = true;
+	else
+		rmdt_conn_clear_out(s->c, of, due);
 	return true;
 }
 

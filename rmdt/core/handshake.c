@@ -13,6 +13,9 @@
 #define PROLOGUE_BYTES	10
 #define PARAMS_MAX	512
 
+/* H6: with a lost FINISH the whole first flight behind it is lost (H7), so it goes twice. */
+#define FINISH_COPIES 1
+
 struct rmdt_handshake {
 	struct rmdt_noise *noise;
 	enum rmdt_handshake_state state;
@@ -29,6 +32,7 @@ struct rmdt_handshake {
 	size_t packet_len;
 	bool due;				/* say it now */
 	unsigned retries, said;			/* said: times the present packet was sent */
+	unsigned copies;			/* of it that go behind it at once */
 	uint64_t said_us, rtt_us;
 	uint64_t resend_us, interval_us;	/* initiator's timer; resend_us UINT64_MAX: none */
 	uint64_t end_us;			/* timeout */
@@ -74,6 +78,7 @@ static void build(struct rmdt_handshake *hs, enum rmdt_handshake_type type, cons
 	assert(hs->packet_len > 0);
 	hs->due = true;
 	hs->said = 0;
+	hs->copies = type == RMDT_HS_FINISH ? FINISH_COPIES : 0;
 }
 
 /* H5: a refusal, proven when there is a key for that. */
@@ -352,7 +357,8 @@ size_t rmdt_handshake_send(struct rmdt_handshake *hs, uint64_t now_us, uint8_t *
 	}
 	if (!hs->due || hs->packet_len > size)
 		return 0;
-	hs->due = false;
+	hs->due = hs->copies > 0;
+	hs->copies -= hs->due;
 	hs->said++;
 	hs->said_us = now_us;
 	memcpy(buf, hs->packet, hs->packet_len);
@@ -438,7 +444,7 @@ void rmdt_handshake_confirmed(struct rmdt_handshake *hs)
 
 bool rmdt_handshake_was_repeated(const struct rmdt_handshake *hs)
 {
-	return hs->state == RMDT_HANDSHAKE_DONE && hs->said > 1;
+	return hs->state == RMDT_HANDSHAKE_DONE && hs->said > 1 + FINISH_COPIES;
 }
 
 enum rmdt_handshake_state rmdt_handshake_state(const struct rmdt_handshake *hs)

@@ -61,6 +61,7 @@ struct rmdt_outflow {
 	int64_t deficit_bytes;		/* round robin */
 	bool active, in_due, in_events;	/* member of the conn's lists */
 	bool open_known, fin_known, reset_heard; /* the far end has OPEN, the end, RESET */
+	bool open_doubled;		/* OPEN was said once, and is being said a second time */
 	bool reset_waits;		/* for OPEN to be known: before, nobody could settle the credit */
 	bool freed;			/* owner let go; only a RESET is still to be said */
 	struct rmdt_outflow *next_active, *prev_active, *next_due, *prev_due, *next_event, *next_all, *prev_all;

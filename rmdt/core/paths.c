@@ -52,8 +52,11 @@ void rmdt_paths_put(struct rmdt_paths *paths, const struct rmdt_path *path)
 		i++;
 	if (i < paths->n && paths->at[i].seen_s > path->seen_s)
 		return;
-	if (i == paths->n && paths->n == RMDT_PATHS_MAX)
+	if (i == paths->n && paths->n == RMDT_PATHS_MAX) {
+		if (paths->at[0].seen_s > path->seen_s)
+			return;
 		i = 0;
+	}
 	if (i < paths->n) {
 		paths->n--;
 		memmove(&paths->at[i], &paths->at[i + 1], (paths->n - i) * sizeof(paths->at[0]));

@@ -46,8 +46,8 @@ const struct rmdt_path *rmdt_paths_find(const struct rmdt_paths *paths, const ui
 					const struct rmdt_trust_addr *addr, uint64_t now_s);
 
 /*
- * Remembers a path, in place of an older memory of the same one (a newer one stays), or else of the oldest of all. Not worth it, and
- * left out: too short a path, or impossible values.
+ * Remembers a path, in place of an older memory of the same one (a newer one stays), or else of the oldest of all, unless it is
+ * older still. Not worth it, and left out: too short a path, or impossible values.
  */
 void rmdt_paths_put(struct rmdt_paths *paths, const struct rmdt_path *path);
 

@@ -28,6 +28,11 @@ struct rmdt_ranges {
 
 /* `max_ranges` bounds count; 0 for no bound. Allocates nothing. */
 void rmdt_ranges_init(struct rmdt_ranges *r, size_t max_ranges);
+/* Another bound; a set that has more already keeps them. */
+static inline void rmdt_ranges_set_max(struct rmdt_ranges *r, size_t max_ranges)
+{
+	r->max = max_ranges;
+}
 /* Frees everything; the set is empty and usable with the same bound afterwards. */
 void rmdt_ranges_fini(struct rmdt_ranges *r);
 /* Empties the set, keeps the memory. */

@@ -69,13 +69,6 @@ static size_t struct_bytes(uint64_t slots)
 	return (bytes + 63) / 64 * 64;
 }
 
-static size_t max_islands(uint64_t max_bytes)
-{
-	uint64_t n = max_bytes / RMDT_RECVBUF_ISLAND_BYTES;
-
-	return n > RMDT_RECVBUF_RANGES ? (size_t)n : RMDT_RECVBUF_RANGES;
-}
-
 struct rmdt_recvbuf *rmdt_recvbuf_new(struct rmdt_blocks *pool, uint64_t start_off,
 				      uint64_t window_bytes, uint64_t max_bytes)
 {
@@ -91,7 +84,7 @@ struct rmdt_recvbuf *rmdt_recvbuf_new(struct rmdt_blocks *pool, uint64_t start_o
 	rb->max_bytes = max_bytes;
 	rb->limit_off = start_off + (window_bytes < max_bytes ? window_bytes : max_bytes);
 	rb->recycled_off = floor_block(start_off);
-	rmdt_ranges_init(&rb->received, max_islands(max_bytes));
+	rmdt_ranges_init(&rb->received, RMDT_RECVBUF_RANGES);
 	atomic_init(&rb->ready, start_off);
 	atomic_init(&rb->consumed, start_off);
 	atomic_init(&rb->final_off, NO_OFF);
@@ -178,13 +171,24 @@ static void keep_ahead(struct rmdt_recvbuf *rb)
 		*slot(rb, next) = rmdt_blocks_get(rb->pool);
 }
 
+/* By what is on its way, which takes credit; by the size of the buffer each of thousands of flows could have as many. */
+static size_t max_islands(const struct rmdt_recvbuf *rb, uint64_t end)
+{
+	uint64_t high = end > rb->highest_off ? end : rb->highest_off;
+	uint64_t n = (high - get_ready(rb)) / RMDT_RECVBUF_ISLAND_BYTES;
+
+	return n > RMDT_RECVBUF_RANGES ? (size_t)n : RMDT_RECVBUF_RANGES;
+}
+
 /* Marks bytes received that are in their place; added counts the new ones. */
 static int mark(struct rmdt_recvbuf *rb, uint64_t off, size_t len, uint64_t *added)
 {
 	uint64_t before = rmdt_ranges_total(&rb->received);
 	uint64_t ready = get_ready(rb);
-	int err = rmdt_ranges_add(&rb->received, off, off + len);
+	int err;
 
+	rmdt_ranges_set_max(&rb->received, max_islands(rb, off + len));
+	err = rmdt_ranges_add(&rb->received, off, off + len);
 	if (err) {
 		rb->stats.noblock_pkts++;
 		return err;

@@ -49,16 +49,6 @@ static uint64_t part_of(uint64_t rtt_us, uint64_t divisor)
 	return rtt_us / divisor > LEAST_US ? rtt_us / divisor : LEAST_US;
 }
 
-static uint64_t sum_bytes(const struct rmdt_ranges *ranges)
-{
-	struct rmdt_range range;
-	uint64_t sum = 0;
-
-	for (uint64_t at = 0; rmdt_ranges_next(ranges, at, &range); at = range.end)
-		sum += range.end - range.start;
-	return sum;
-}
-
 /* Begins a pass if it is time and worth its bytes. */
 static void begin_pass(struct rmdt_repeat *r, uint64_t rtt_us, uint64_t left_bytes, uint64_t now_us)
 {
@@ -66,7 +56,7 @@ static void begin_pass(struct rmdt_repeat *r, uint64_t rtt_us, uint64_t left_byt
 		return;
 	r->pass_us = now_us + part_of(rtt_us, PASS_RTT_DIVISOR);
 	r->pass_off = 0;
-	r->in_pass = sum_bytes(&r->repeated) <= left_bytes / PASS_PART;
+	r->in_pass = rmdt_ranges_total(&r->repeated) <= left_bytes / PASS_PART;
 }
 
 bool rmdt_repeat_next(struct rmdt_repeat *r, uint64_t rtt_us, uint64_t budget_bytes, uint64_t now_us,
@@ -101,7 +91,8 @@ bool rmdt_repeat_next(struct rmdt_repeat *r, uint64_t rtt_us, uint64_t budget_by
 void rmdt_repeat_sent(struct rmdt_repeat *r, uint64_t start, uint64_t end)
 {
 	r->bytes += end - start;
-	if (r->in_pass)
+	/* A fresh one may come between those of a pass. */
+	if (r->in_pass && !rmdt_ranges_contains(&r->fresh, start))
 		r->pass_off = end;
 	(void)rmdt_ranges_remove(&r->fresh, start, end);
 	/* Without memory it is not repeated a third time. */

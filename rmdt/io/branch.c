@@ -97,11 +97,17 @@ static void enlist(struct rmdt_branch *b)
 	if (b->next)
 		b->next->prev = b;
 	b->peer->branches = b;
+	b->fills = b->out->fill != NULL;
+	if (b->fills)
+		b->peer->fills++;
 }
 
+/* Its out may be gone by now. */
 static void delist(struct rmdt_branch *b)
 {
 	b->listed = false;
+	if (b->fills)
+		b->peer->fills--;
 	if (b->prev)
 		b->prev->next = b->next;
 	else
@@ -240,6 +246,23 @@ void rmdt_branch_on_event(struct rmdt_outflow *flow, unsigned flags)
 		rmdt_branch_end(b, RMDT_MEMBER_CONFIRMED, 0, NULL);
 	else if (flags & RMDT_OUT_BROKEN)
 		rmdt_branch_end(b, RMDT_MEMBER_LOST, flow->code, flow->reason);
+}
+
+static void feed(struct rmdt_branch *b)
+{
+	struct rmdt_out *out = b->out;
+
+	if (!out->fill || !b->flow || atomic_load_explicit(&out->fill_rests, memory_order_relaxed) ||
+	    rmdt_sendbuf_head(out->buf) >= b->flow->next_off + RMDT_BRANCH_AHEAD_BYTES)
+		return;
+	if (rmdt_out_fill(out))
+		rmdt_conn_out_kick(b->link->conn, b->flow);
+}
+
+void rmdt_branch_feed_all(struct rmdt_peer *peer)
+{
+	for (struct rmdt_branch *b = peer->branches; b; b = b->next)
+		feed(b);
 }
 
 static void begin(struct rmdt_branch *b)

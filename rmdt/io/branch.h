@@ -21,6 +21,12 @@ struct rmdt_link;
 struct rmdt_out;
 struct rmdt_peer;
 
+/*
+ * A source is asked when a member has less than this left to send: enough that a train never goes for want of bytes, and
+ * so little that these are in the cache when they are sealed.
+ */
+#define RMDT_BRANCH_AHEAD_BYTES (256u << 10)
+
 enum rmdt_branch_ask {
 	RMDT_BRANCH_OPEN = 1,		/* joined: open it now or when the peer is up */
 	RMDT_BRANCH_KICK = 2,		/* the buffer has news */
@@ -45,6 +51,7 @@ struct rmdt_branch {
 
 	/* Its thread's alone. */
 	bool listed;			/* it lives: is one of peer->branches */
+	bool fills;			/* and counted in peer->fills */
 	bool ended;
 	struct rmdt_link *link;		/* that flow belongs to; held */
 	struct rmdt_branch *next, *prev;
@@ -61,6 +68,8 @@ void rmdt_branch_positions(const struct rmdt_branch *branch, struct rmdt_member_
 
 /* On the peer's thread. */
 void rmdt_branch_on_event(struct rmdt_outflow *flow, unsigned flags);
+/* The sources of those that have next to nothing left to send are asked for more. */
+void rmdt_branch_feed_all(struct rmdt_peer *peer);
 void rmdt_branch_on_up(struct rmdt_branch *branch);	/* its peer is up: open it */
 void rmdt_branch_on_down(struct rmdt_branch *branch, unsigned code, const char *reason);
 /* Lets go of the flow and of everything else; state is CONFIRMED or LOST. Once only; drops the list's reference. */

@@ -239,6 +239,9 @@ void rmdt_in_break(struct rmdt_in *in, unsigned code, const char *reason)
 
 	rmdt_alarms_clear(&in->link->thread->alarms, &in->alarm);
 	stop_watching(in);
+	/* What was held back is told of before the end, or who takes the end for the end would never look for it. */
+	if (rmdt_recvbuf_ready(in->recvbuf) != in->told_off)
+		tell_reader(in);
 	pthread_mutex_lock(&in->lock);
 	/* Who has confirmed or stopped a flow does not care how its association ends. */
 	news = !in->broken && !in->confirmed && !in->stopped;

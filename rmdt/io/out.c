@@ -40,6 +40,7 @@ void rmdt_out_drop(struct rmdt_out *out)
 	if (out->reply_peer)
 		rmdt_peer_drop(out->reply_peer);
 	pthread_mutex_destroy(&out->lock);
+	pthread_mutex_destroy(&out->filling);
 	free(out->members);
 	free(out->branches);
 	free(out);
@@ -131,6 +132,8 @@ int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt,
 	out->open = open;
 	out->rate = opt->rate_bytes_per_s;
 	out->hold = opt->hold;
+	out->fill = opt->fill;
+	atomic_init(&out->fill_rests, true);
 	out->cap_bytes = choose_cap(engine, opt->buffer_bytes);
 	out->buf = rmdt_sendbuf_new(&engine->blocks, opt->start_off, out->cap_bytes);
 	if (!out->buf) {
@@ -153,6 +156,7 @@ int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt,
 	out->notice.out = out;
 	out->notice.drop = drop_notice;
 	pthread_mutex_init(&out->lock, NULL);
+	pthread_mutex_init(&out->filling, NULL);
 	atomic_init(&out->refs, 1);
 	atomic_fetch_add(&engine->n_out_flows, 1);
 	rmdt_engine_list(engine, &engine->outs, &out->listed);
@@ -167,6 +171,7 @@ void rmdt_out_free(struct rmdt_out *out)
 	atomic_store(&out->given_back, true);
 	if (rmdt_events_close(&out->notice))
 		rmdt_out_drop(out);
+	pthread_mutex_lock(&out->filling);
 	pthread_mutex_lock(&out->lock);
 	out->reset = true;
 	for (size_t i = 0; i < out->n_slots; i++) {
@@ -175,6 +180,7 @@ void rmdt_out_free(struct rmdt_out *out)
 		rmdt_out_send_away(out, i, RMDT_CODE_CLOSED, NULL);
 	}
 	pthread_mutex_unlock(&out->lock);
+	pthread_mutex_unlock(&out->filling);
 	rmdt_out_drop(out);
 }
 
@@ -278,7 +284,7 @@ void rmdt_out_offer_room(struct rmdt_out *out)
 	int rc;
 
 	rmdt_waiters_wake_first(&out->room);
-	if (!out->wanted_bytes || out->room.first)
+	if ((!out->wanted_bytes && !out->fill_bytes) || out->room.first)
 		return;
 	/* Only a try shows whether limit, pool and open spans all allow it. */
 	rc = rmdt_sendbuf_reserve(out->buf, 1, &span);
@@ -288,6 +294,11 @@ void rmdt_out_offer_room(struct rmdt_out *out)
 	if (rc)
 		return;
 	(void)rmdt_sendbuf_commit(out->buf, span.off, 0);
+	if (out->fill_bytes)
+		rmdt_out_kick(out);
+	out->fill_bytes = 0;
+	if (!out->wanted_bytes)
+		return;
 	out->wanted_bytes = 0;
 	rmdt_out_hold(out);
 	if (!rmdt_events_post(&out->notice, RMDT_EVENT_OUT_ROOM, 0, NULL))
@@ -296,13 +307,18 @@ void rmdt_out_offer_room(struct rmdt_out *out)
 
 static bool is_waited_for(const struct rmdt_out *out)
 {
-	return (out->room.first || out->wanted_bytes) && rmdt_sendbuf_room(out->buf) > 0;
+	return (out->room.first || out->wanted_bytes || out->fill_bytes) && rmdt_sendbuf_room(out->buf) > 0;
 }
 
 /* Waking a writer costs as much as sending a train, so it is done for much room, or when little stays all there is. */
 static void offer_much_room(struct rmdt_out *out)
 {
-	if (rmdt_sendbuf_room(out->buf) < rmdt_sendbuf_limit(out->buf) / RMDT_OUT_ROOM_PARTS)
+	uint64_t much = rmdt_sendbuf_limit(out->buf) / RMDT_OUT_ROOM_PARTS;
+
+	/* However much is kept for the slow, the limit leaves only a few MiB ahead of the fast. */
+	if (much > RMDT_OUT_ROOM_BYTES)
+		much = RMDT_OUT_ROOM_BYTES;
+	if (rmdt_sendbuf_room(out->buf) < much)
 		rmdt_out_look_again(out);
 	else
 		rmdt_out_offer_room(out);
@@ -318,7 +334,9 @@ void rmdt_out_judge(struct rmdt_out *out)
 	(void)rmdt_sendbuf_final(out->buf, &in.final_off);
 	/* A writer that is only far ahead of the network is no reason to send slow members away. */
 	if (rmdt_sendbuf_limit(out->buf) >= out->cap_bytes)
-		in.need_bytes = out->need_bytes ? out->need_bytes : out->wanted_bytes;
+		in.need_bytes = out->need_bytes	  ? out->need_bytes :
+				out->wanted_bytes ? out->wanted_bytes :
+						    out->fill_bytes;
 	rmdt_fanout_judge(&out->fanout, &in, out->members, out->n_slots, rmdt_clock_us(), &result);
 	act_on_verdicts(out);
 	tune(out, cwnd);

@@ -29,8 +29,9 @@ struct rmdt_thread;
 
 /* The pool serves many flows; nobody tells this one when another gave blocks back, so it looks again after a while. */
 #define RMDT_OUT_POOL_RETRY_US 10000
-/* A writer that waits is woken for this part of its buffer, or for any room that is all there is after RETRY. */
+/* A writer that waits is woken for this part of its buffer, at most BYTES; after RETRY for any room that is all there is. */
 #define RMDT_OUT_ROOM_PARTS 16
+#define RMDT_OUT_ROOM_BYTES 262144
 
 enum rmdt_out_ask {
 	RMDT_OUT_TIMER = 1,		/* alarm_us changed: set the alarm */
@@ -50,12 +51,16 @@ struct rmdt_out {
 	bool tuned;			/* the size of the buffer follows the network */
 	bool shares;			/* it is one of many and must leave room for them: a tunnel's */
 	uint64_t tuned_bytes;		/* what the buffer might have if it were alone */
+	size_t (*fill)(void *user, void *buf, size_t size);	/* NULL: writers alone */
 
 	_Atomic unsigned refs;
 	_Atomic bool given_back;	/* the application's handle is gone */
 	struct rmdt_task task;
 	struct rmdt_notice notice;
 	struct rmdt_listed listed;	/* of engine->outs */
+
+	pthread_mutex_t filling;	/* held while fill is called; before lock */
+	_Atomic bool fill_rests;	/* nobody has poked since fill had nothing, or yet */
 
 	pthread_mutex_t lock;		/* before the engine's */
 	struct rmdt_sendbuf *buf;
@@ -69,6 +74,7 @@ struct rmdt_out {
 	struct rmdt_waiters settled;	/* rmdt_out_wait */
 	uint64_t need_bytes;		/* what the first in `room` waits for */
 	uint64_t wanted_bytes;		/* what a call wanted that returned -EAGAIN: tell with OUT_ROOM; 0: nobody to tell */
+	uint64_t fill_bytes;		/* what fill could have had, but there was no room: kick the members; 0: nothing */
 	bool crowded;			/* one found too many spans open: the next commit makes room for it */
 	bool finishing;			/* rmdt_out_finish was called */
 	bool reset;			/* rmdt_out_reset or _free */
@@ -91,6 +97,10 @@ void rmdt_out_share(struct rmdt_out *out);
 void rmdt_out_offer_room(struct rmdt_out *out);
 /* With the lock held: the pool was empty. */
 void rmdt_out_look_again(struct rmdt_out *out);
+/* With the lock held: the members' threads look at the buffer. */
+void rmdt_out_kick(struct rmdt_out *out);
+/* Has the source, if there is one, write some at the tail. On an I/O thread, no lock held. True: it did. */
+bool rmdt_out_fill(struct rmdt_out *out);
 /* With the lock held: a branch has ended and let go of the buffer. */
 void rmdt_out_on_end(struct rmdt_out *out, struct rmdt_branch *branch);
 /* With the lock held: the branch is to go. */

@@ -118,8 +118,7 @@ int rmdt_out_reserve(struct rmdt_out *out, size_t want, struct rmdt_span *span, 
 	return fulfil(out, &wish, timeout_ms, cancel);
 }
 
-/* With the lock held: the members' threads look at the buffer. */
-static void kick(struct rmdt_out *out)
+void rmdt_out_kick(struct rmdt_out *out)
 {
 	for (size_t i = 0; i < out->n_slots; i++) {
 		if (out->members[i].state == RMDT_FANOUT_LIVE && out->branches[i]->flow)
@@ -145,7 +144,7 @@ int rmdt_out_commit(struct rmdt_out *out, const struct rmdt_span *span, size_t u
 	if (!rc) {
 		finish_if_due(out);
 		if (rmdt_sendbuf_head(out->buf) != head || out->finishing)
-			kick(out);
+			rmdt_out_kick(out);
 		if (used < span->len || out->crowded) {
 			out->crowded = false;
 			rmdt_out_offer_room(out);
@@ -214,6 +213,61 @@ int rmdt_out_place(struct rmdt_out *out, size_t len, struct rmdt_span *spans, in
 	return rc ? rc : (int)n;
 }
 
+/* ---- the source ---- */
+
+static int reserve_fill(struct rmdt_out *out, struct rmdt_span *span)
+{
+	struct wish wish = { .bytes = RMDT_BLOCK_BYTES, .try = try_reserve, .span = span };
+	int rc;
+
+	pthread_mutex_lock(&out->lock);
+	rc = out->room.first ? -EAGAIN : attempt(out, &wish);
+	if (is_room_error(rc))
+		out->fill_bytes = wish.bytes;
+	if (rc == -ENOBUFS)
+		rmdt_out_look_again(out);
+	if (!out->room.first)
+		out->need_bytes = 0;
+	pthread_mutex_unlock(&out->lock);
+	return rc;
+}
+
+/* Nothing came. Told only when the span is closed: a writer may begin now. */
+static void rest(struct rmdt_out *out)
+{
+	rmdt_out_hold(out);
+	if (!rmdt_events_post(&out->notice, RMDT_EVENT_OUT_DRY, 0, NULL))
+		rmdt_out_drop(out);
+}
+
+bool rmdt_out_fill(struct rmdt_out *out)
+{
+	struct rmdt_span span;
+	size_t used = 0;
+
+	/* Another thread is at it: its commit kicks us. */
+	if (pthread_mutex_trylock(&out->filling))
+		return false;
+	if (!atomic_load(&out->fill_rests) && !reserve_fill(out, &span)) {
+		used = out->fill(out->user, span.ptr, span.len);
+		if (used == 0)
+			atomic_store(&out->fill_rests, true);
+		(void)rmdt_out_commit(out, &span, used);
+		if (used == 0)
+			rest(out);
+	}
+	pthread_mutex_unlock(&out->filling);
+	return used > 0;
+}
+
+void rmdt_out_poke(struct rmdt_out *out)
+{
+	pthread_mutex_lock(&out->lock);
+	atomic_store(&out->fill_rests, false);
+	rmdt_out_kick(out);
+	pthread_mutex_unlock(&out->lock);
+}
+
 /* ---- the end ---- */
 
 int rmdt_out_finish(struct rmdt_out *out)
@@ -221,7 +275,7 @@ int rmdt_out_finish(struct rmdt_out *out)
 	pthread_mutex_lock(&out->lock);
 	out->finishing = true;
 	finish_if_due(out);
-	kick(out);
+	rmdt_out_kick(out);
 	rmdt_out_judge(out);
 	rmdt_waiters_wake_all(&out->room);
 	pthread_mutex_unlock(&out->lock);

@@ -27,13 +27,13 @@ static uint64_t now_s(void)
 
 /* ---- the file ---- */
 
-/* What may be in it: ours or root's, a plain file, no larger than we would write. */
+/* What may be in it: ours or root's, a plain file that others cannot write, no larger than we would write. */
 static bool is_ours(int fd)
 {
 	struct stat st;
 
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0) &&
-	       st.st_size <= RMDT_PATHS_TEXT_BYTES;
+	       !(st.st_mode & 022) && st.st_size <= RMDT_PATHS_TEXT_BYTES;
 }
 
 static ssize_t read_text(int fd, char *text)
@@ -72,7 +72,7 @@ static void load(const struct rmdt_pathbox *box, struct rmdt_paths *paths, char 
 		len = read_text(fd, text);
 	close(fd);
 	if (len < 0) {
-		rmdt_log(log, RMDT_LOG_WARNING, "%s: not a file that we could have written; it is left alone", file);
+		rmdt_log(log, RMDT_LOG_WARNING, "%s: not a file that we could have written; it is not read", file);
 		return;
 	}
 	bad = rmdt_paths_parse(paths, file, text, (size_t)len, now_s(), err);

@@ -297,6 +297,20 @@ void rmdt_peer_on_drained(struct rmdt_peer *peer)
 		go_on_leaving(peer);
 }
 
+/*
+ * `stale` says that it was drained since its information was last published. If it was not, for all that time, neither
+ * window nor pacing nor the application held it up: we were not fast enough.
+ */
+void rmdt_peer_on_busy(struct rmdt_peer *peer)
+{
+	if (!peer->link || peer->stale || peer->thread->now_us < peer->info_us + PUBLISH_EVERY_US)
+		return;
+	rmdt_peer_publish(peer);
+	pthread_mutex_lock(&peer->lock);
+	peer->info.limited_by = RMDT_BY_CPU;
+	pthread_mutex_unlock(&peer->lock);
+}
+
 uint64_t rmdt_peer_next_us(const struct rmdt_peer *peer)
 {
 	uint64_t next_us = peer->leave_us ? peer->leave_us : RMDT_ALARM_NEVER;

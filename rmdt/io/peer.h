@@ -68,6 +68,7 @@ struct rmdt_peer {
 	struct rmdt_link *probe;	/* NULL: none under way */
 	struct rmdt_connect *connect;	/* while connecting */
 	struct rmdt_branch *branches;
+	unsigned fills;				/* of these, belong to an out with a source */
 	struct rmdt_in *ins;		/* that the application has not given back */
 	uint64_t uplink_bytes, uplink_demand;	/* io/uplink.c on the engine's first thread */
 	struct rmdt_peer *uplink_next;
@@ -97,6 +98,8 @@ void rmdt_peer_on_down(struct rmdt_peer *peer, unsigned code, const char *reason
 void rmdt_peer_publish(struct rmdt_peer *peer);
 /* Called whenever its link was drained. */
 void rmdt_peer_on_drained(struct rmdt_peer *peer);
+/* Called when its link has used up its turn and has more to send. */
+void rmdt_peer_on_busy(struct rmdt_peer *peer);
 void rmdt_peer_on_message(struct rmdt_peer *peer);
 void rmdt_peer_on_moved(struct rmdt_peer *peer);
 /* When peer needs a look although its conn does not; RMDT_ALARM_NEVER. */

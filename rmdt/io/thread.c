@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/packet.h"
 #include "io/address.h"
+#include "io/branch.h"
 #include "io/clock.h"
 #include "io/engine.h"
 #include "io/link.h"
@@ -19,6 +21,13 @@
 #define EVENTS_PER_ROUND	256
 /* A thread that always has something to do asks the loop for descriptors only now and then. */
 #define POLL_EVERY_ROUNDS	16
+/*
+ * When bytes come in bursts, the thread naps after one before it sleeps on the socket: so much comes meanwhile that it is
+ * worth a wake, and it is the timer that wakes, not the sender, for whom that would cost as much as a datagram.
+ */
+#define NAP_US			50
+#define NAP_BYTES		32768
+#define NAP_WITHIN_US		500
 
 /* ---- the loop's watchers only note what happened; the round does it ---- */
 
@@ -122,6 +131,7 @@ static void receive_train(struct rmdt_thread *t, size_t i)
 	unsigned ecn = t->inbox.got[i].ecn;
 	const struct rmdt_addr *from = &t->inbox.got[i].from;
 
+	t->burst_bytes += left;
 	rmdt_count(&t->engine->counters.bytes_in, left);
 	rmdt_count(&t->engine->counters.datagrams_in, (left + segment - 1) / segment);
 	while (left) {
@@ -225,6 +235,8 @@ static bool load_train(struct rmdt_thread *t, struct rmdt_link *link)
 	train->cap = rmdt_address_payload_max(rmdt_conn_remote(link->conn));
 	train->len = 0;
 	train->probe = false;
+	if (link->peer && link->peer->link == link && link->peer->fills)
+		rmdt_branch_feed_all(link->peer);
 	if (!rmdt_conn_send(link->conn, t->now_us, train))
 		return false;
 	t->outbox.owner[t->outbox.n++] = link;
@@ -243,6 +255,8 @@ static void serve(struct rmdt_thread *t, struct rmdt_link *link)
 	while (load_train(t, link)) {
 		if (++trains == RMDT_THREAD_TURN || t->outbox.n == RMDT_OUTBOX_TRAINS) {
 			rmdt_link_touch(link);
+			if (link->peer && link->peer->link == link)
+				rmdt_peer_on_busy(link->peer);
 			return;
 		}
 	}
@@ -356,6 +370,24 @@ static bool has_work(struct rmdt_thread *t)
 	return rmdt_alarms_next_us(&t->alarms) <= rmdt_clock_us();
 }
 
+/* True: it napped, and nothing was looked at since. Never twice without a burst, nor for the first of several. */
+static bool nap(struct rmdt_thread *t)
+{
+	const struct timespec time = { .tv_nsec = NAP_US * 1000 };
+	bool is_burst = t->burst_bytes >= NAP_BYTES, follows;
+
+	t->burst_bytes = 0;
+	if (!is_burst)
+		return false;
+	follows = t->now_us < t->burst_us + NAP_WITHIN_US;
+	t->burst_us = t->now_us;
+	if (!follows || rmdt_alarms_next_us(&t->alarms) <= t->now_us + NAP_US)
+		return false;
+	(void)nanosleep(&time, NULL);
+	t->readable = true;
+	return true;
+}
+
 static void *run(void *arg)
 {
 	struct rmdt_thread *t = arg;
@@ -363,7 +395,9 @@ static void *run(void *arg)
 
 	while (!t->closing || (t->links && !t->out_of_time)) {
 		watch_socket(t, t->blocked);
-		if (!has_work(t) && rmdt_mailbox_may_sleep(&t->mailbox)) {
+		if (!has_work(t) && nap(t)) {
+			busy = 0;
+		} else if (!has_work(t) && rmdt_mailbox_may_sleep(&t->mailbox)) {
 			arm_timer(t);
 			ev_run(t->loop, EVRUN_ONCE);
 			rmdt_mailbox_wake(&t->mailbox);

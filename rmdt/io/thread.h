@@ -46,6 +46,7 @@ struct rmdt_thread {
 	struct ev_io on_socket, on_timer, on_mail;
 	int timer_fd;				/* sub-millisecond deadlines, which libev's own timers round */
 	uint64_t timer_us;			/* what it is armed for; RMDT_ALARM_NEVER */
+	uint64_t burst_bytes, burst_us;		/* received since it last found nothing; when that was, after much */
 	bool readable;				/* more may wait in the socket */
 	bool blocked;				/* the socket is full; what is in the outbox waits */
 

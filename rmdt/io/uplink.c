@@ -7,7 +7,11 @@
 #include "io/peer.h"
 #include "io/thread.h"
 
-/* A peer may always double, and an idle one begin with this, before the next redistribution gives it more. */
+/*
+ * What is kept for a peer beyond what it sends. Little is enough: its own cap is never below an even share, so it grows as it
+ * likes, and for the others' caps that is seen the next time. What is kept and not used is lost to all.
+ */
+#define SPARE_PART 16
 #define LEAST_BYTES_PER_S 125000
 
 static struct rmdt_peer *peer_of(struct rmdt_listed *item)
@@ -71,7 +75,8 @@ static struct rmdt_peer *gather(struct rmdt_engine *e, uint64_t since_us, unsign
 		struct rmdt_peer *peer = peer_of(l);
 		bool up;
 
-		peer->uplink_demand = 2 * measure(peer, since_us, &up) + LEAST_BYTES_PER_S;
+		peer->uplink_demand = measure(peer, since_us, &up);
+		peer->uplink_demand += peer->uplink_demand / SPARE_PART + LEAST_BYTES_PER_S;
 		if (!up)
 			continue;
 		rmdt_peer_hold(peer);

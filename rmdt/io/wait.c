@@ -59,7 +59,7 @@ void rmdt_patience_init(struct rmdt_patience *p, int timeout_ms, struct rmdt_can
 void rmdt_waiters_enter(struct rmdt_waiters *w, struct rmdt_waiter *me)
 {
 	me->fd = -1;
-	me->woken = false;
+	me->asleep = me->woken = false;
 	me->next = NULL;
 	me->prev = w->last;
 	if (w->last)
@@ -126,9 +126,11 @@ int rmdt_waiter_sleep(struct rmdt_waiter *me, pthread_mutex_t *lock, const struc
 		return -EMFILE;
 	fds[0] = (struct pollfd){ .fd = me->fd, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = rmdt_cancel_fd(p->cancel), .events = POLLIN };
+	me->asleep = true;
 	pthread_mutex_unlock(lock);
 	(void)poll(fds, 2, poll_ms(p->deadline_us));
 	pthread_mutex_lock(lock);
+	me->asleep = false;
 	rc = sleep_result(me, p);
 	/* A wake that came between poll and lock leaves a count; it would end the next sleep at once. */
 	if (me->woken || fds[0].revents)
@@ -143,8 +145,8 @@ static void wake(struct rmdt_waiter *waiter)
 	if (waiter->woken)
 		return;
 	waiter->woken = true;
-	/* A waiter without a descriptor has not slept yet: it looks at its condition before it does. */
-	if (waiter->fd >= 0)
+	/* Who is not asleep holds the mutex, or waits for it, and looks at its condition before it sleeps. */
+	if (waiter->asleep)
 		(void)!write(waiter->fd, &one, sizeof(one));
 }
 

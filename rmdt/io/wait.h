@@ -32,8 +32,8 @@ int rmdt_patience_left_ms(const struct rmdt_patience *p);
 
 struct rmdt_waiter {
 	struct rmdt_waiter *next, *prev;
-	int fd;				/* of the waiting thread */
-	bool woken;
+	int fd;				/* of the waiting thread; -1 before it first sleeps */
+	bool asleep, woken;
 };
 
 /* Protected by the mutex of the object that holds it. */

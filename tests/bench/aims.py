@@ -65,7 +65,7 @@ def cost(rows):
 
 def loopback(rows):
     found = medians(rows, "loopback", "peer")
-    for ours, theirs, asked in (("pipeclone", "socat-cubic", 1.0), ("pipeclone-none", "socat-cubic", 1.3),
+    for ours, theirs, asked in (("pipeclone", "socat", 1.0), ("pipeclone-none", "socat", 1.3),
                                 ("pipeclone", "ssh", 3), ("pipeclone", "udt", 10), ("pipeclone", "srt", 10)):
         if (ours,) in found and found.get((theirs,)):
             yield at_least("loopback: %s / %s" % (ours, theirs), asked, found[ours,] / found[theirs,], "%.2f")
@@ -111,7 +111,7 @@ def share(rows):
     found = medians(rows, "share", "against", "peer", value="share_pct")
     for (against, peer), m in found.items():
         if against != "alone":
-            yield at_least("beside TCP %s: share of %s, %%" % (against, peer), 25, m)
+            yield at_least("one bottleneck: share of %s beside %s, %%" % (peer, against), 25, m)
     delays = medians(rows, "share", "against", "peer", value="queue_delay_ms")
     for (against, peer), m in delays.items():
         if against == "alone" and peer == "pipeclone":

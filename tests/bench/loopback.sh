@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # One receiver over loopback, file to /dev/null, in turns, so that a machine whose speed drifts drifts for all.
 #
-#     BYTES=2000000000 SLOW_BYTES=500000000 RUNS=5 PEERS="pipeclone socat-cubic" SLOW="udt" tests/bench/loopback.sh
+#     BYTES=2000000000 SLOW_BYTES=500000000 RUNS=5 PEERS="pipeclone socat" SLOW="udt" tests/bench/loopback.sh
 # shellcheck disable=SC2034,SC2086
 set -uo pipefail
 # shellcheck source=tests/bench/bench.sh
 source "$(dirname "$0")/bench.sh"
 
 BYTES=${BYTES:-2000000000} SLOW_BYTES=${SLOW_BYTES:-500000000}
-PEERS=${PEERS-pipeclone socat-cubic pipeclone-none socat-bbr mbuffer ssh iperf3-cubic iperf3-bbr}
+PEERS=${PEERS-pipeclone socat pipeclone-none socat-cubic socat-bbr mbuffer ssh iperf3-cubic iperf3-bbr}
 SLOW=${SLOW-ngtcp2 kcptun udt srt uftp udpcast}		# those which need ten times as long get less to do
 
 bench_open loopback

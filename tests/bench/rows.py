@@ -7,6 +7,7 @@ NAMES = {
     "pipeclone": "pipeclone",
     "pipeclone-known": "pipeclone, path remembered",
     "pipeclone-none": "pipeclone, cipher none",
+    "socat": "TCP as it is here (socat)",
     "socat-bbr": "TCP bbr (socat)",
     "socat-cubic": "TCP cubic (socat)",
     "mbuffer": "mbuffer",

@@ -13,7 +13,12 @@ export top_srcdir top_builddir
 export RUNS=${RUNS:-5}
 BENCH=${BENCH:-aead loopback wan overtime share fanout unlike many}
 BENCH_DIR=${BENCH_DIR:-$top_srcdir/doc/bench}
-export BENCH_COMMAND="make bench BENCH=\"$BENCH\" RUNS=$RUNS"
+# What a reader needs to do the same.
+BENCH_COMMAND="make bench BENCH=\"$BENCH\" RUNS=$RUNS"
+for name in JOBS OTHERS OTHER_RUNS FAR_RUNS PEERS SLOW RTTS LOSSES LIMIT AGAINST SHARE_S CASES BYTES EXTRA; do
+	[[ -z ${!name+set} ]] || BENCH_COMMAND+=" $name=\"${!name}\""
+done
+export BENCH_COMMAND
 
 # Into tables and plots after every scenario: what was measured is not lost when a later one is broken off.
 report() {

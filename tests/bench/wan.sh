@@ -4,7 +4,7 @@
 # seen and on one it remembers, beside TCP BBR in turns; and, at 100 ms, the other peers.
 #
 #     RTTS="10 100 300" LOSSES="0 0.1 1 5 10" QUEUE=100 RATE=500 BYTES=200000000 RUNS=5 LIMIT=20 tests/bench/wan.sh
-#     OTHERS="socat-cubic udt ..." OTHER_RUNS=1; PEERS="pipeclone socat-bbr"; EXTRA=0: without the cells outside the grid;
+#     OTHERS="socat-cubic udt ..." OTHER_RUNS=1 OTHER_LIMIT=15; PEERS="pipeclone socat-bbr"; EXTRA=0: without the cells outside the grid;
 #     JOBS=2: so many cells of PEERS at a time, on a machine with processors to spare
 # shellcheck disable=SC2034,SC2086 # peers read variables of ours; lists are words
 set -uo pipefail
@@ -14,7 +14,7 @@ requires_tun
 
 RTTS=${RTTS-10 100 300} LOSSES=${LOSSES-0 0.1 1 5 10} QUEUE=${QUEUE:-100} RATE=${RATE:-500} BYTES=${BYTES:-200000000}
 PEERS=${PEERS-pipeclone pipeclone-known socat-bbr}
-OTHERS=${OTHERS-socat-cubic udt srt kcptun ngtcp2 uftp udpcast} OTHER_RUNS=${OTHER_RUNS:-1}
+OTHERS=${OTHERS-socat-cubic udt srt kcptun ngtcp2 uftp udpcast} OTHER_RUNS=${OTHER_RUNS:-1} OTHER_LIMIT=${OTHER_LIMIT:-15}
 EXTRA=${EXTRA:-1} FAR_RUNS=${FAR_RUNS:-3}
 
 bench_open wan
@@ -101,7 +101,8 @@ for rtt in $RTTS; do
 	for loss in $LOSSES; do
 		for ((run = 1; run <= RUNS; run++)); do
 			cell "$rtt" "$loss" "$QUEUE" "$run" $PEERS
-			((rtt == 100 && run <= OTHER_RUNS)) && cell "$rtt" "$loss" "$QUEUE" "$run" $OTHERS
+			((rtt == 100 && run <= OTHER_RUNS)) &&
+				LIMIT=$OTHER_LIMIT cell "$rtt" "$loss" "$QUEUE" "$run" $OTHERS
 		done
 	done
 done

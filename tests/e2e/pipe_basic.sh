@@ -18,6 +18,41 @@ for bytes in 0 1 1399 65536 1048577 20000000; do
 	assert_contains "$TMP/r.json" "\"role\":\"receiver\",\"complete\":true,\"exit_status\":0,\"error\":\"\",\"bytes\":$bytes,"
 done
 
+# A file that the page cache has not got, one that is mostly a hole, one whose beginning another program has read.
+make_data "$TMP/data" 30000000
+sync "$TMP/data"
+dd of="$TMP/data" oflag=nocache conv=notrunc,fdatasync count=0 status=none
+receive r
+send_bg "${AT[r]}" <"$TMP/data"
+ends sender 0
+ends r 0
+same r
+truncate -s 300M "$TMP/data"
+receive r
+send_bg "${AT[r]}" <"$TMP/data"
+ends sender 0
+ends r 0
+same r
+make_data "$TMP/whole" 9000000
+tail -c +1000001 "$TMP/whole" >"$TMP/data"
+receive r
+{ dd of=/dev/null bs=1000000 count=1 status=none; send_bg "${AT[r]}"; } <"$TMP/whole"
+ends sender 0
+ends r 0
+same r
+
+# A file that is cut under way ends where it was cut, or where it was read to.
+make_data "$TMP/data" 30000000
+receive r
+send_bg -s "${AT[r]}" --rate 80M <"$TMP/data"
+wait_for "received r 2000000"
+truncate -s 8000000 "$TMP/data"
+ends sender 0
+ends r 0
+bytes=$(stat -c %s "$TMP/r.out")
+((bytes >= 8000000 && bytes < 30000000)) || fail "of a file cut to 8 MB $bytes bytes came"
+cmp -n 8000000 "$TMP/data" "$TMP/r.out" || fail "other bytes came"
+
 # From a pipe that gives small pieces, to a pipe.
 make_data "$TMP/data" 3000000
 RECEIVE_TO=$TMP/fifo

@@ -9,7 +9,7 @@ mkfifo "$TMP/fifo"
 exec 7<>"$TMP/fifo"
 receive r --dead-after 1s --keepalive 300ms
 # The shell itself holds the writing end, so that a line can be written without starting a program.
-send_bg "${AT[r]}" --dead-after 1s --keepalive 300ms < <(exec cat "$TMP/fifo")
+send_bg "${AT[r]}" --dead-after 1s --keepalive 300ms < <(exec cat "$TMP/fifo" 7<&-)
 printf x >&7
 wait_for "received r 1"
 

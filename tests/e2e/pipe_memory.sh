@@ -3,6 +3,7 @@
 # The file of remembered paths: it is read, its bad lines are named, and whatever it holds, no transfer fails by it.
 # (tests/lab/lab_memory.sh has paths long enough to be remembered.)
 set -u
+umask 022
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/pipe.sh"
 

@@ -223,6 +223,110 @@ static void test_room_event(void **state)
 	kit_stop(&b);
 }
 
+/* ---- a source ---- */
+
+struct source {
+	uint64_t off, stop, end;
+	unsigned calls, at_once;
+	bool bad;
+	_Atomic bool inside;
+};
+
+/* Uneven pieces, none from `stop` on. */
+static size_t pour(void *user, void *buf, size_t size)
+{
+	struct source *src = user;
+	struct rmdt_span span = { .ptr = buf, .off = src->off };
+	uint64_t left = src->stop - src->off;
+
+	if (atomic_exchange(&src->inside, true))
+		src->at_once++;
+	span.len = size < 1 + src->calls * 7919u % 200000 ? size : 1 + src->calls * 7919u % 200000;
+	if (span.len > left)
+		span.len = (size_t)left;
+	src->calls++;
+	kit_fill(&span);
+	src->off += span.len;
+	atomic_store(&src->inside, false);
+	return span.len;
+}
+
+/*
+ * A source is asked only after a poke, by one thread at a time, tells when it is dry, and leaves the tail to writers while it
+ * rests; a slow member stops it for want of room and sets it going again.
+ */
+static void play_source(const char *settings)
+{
+	struct source src = { .stop = 20 * MIB };
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .buffer_bytes = 2 * MIB, .fill = pour, .user = &src };
+	struct kit_node a = { .settings = settings }, b = { 0 }, c = { .keep = true };
+	struct rmdt_out *out;
+
+	kit_start(&a);
+	kit_start(&b);
+	kit_start(&c);
+	out = kit_out(&a, &opt);
+	rmdt_out_join(out, kit_connect_up(&a, &b), 0);
+	rmdt_out_join(out, kit_connect_up(&a, &c), 0);
+	kit_await(&c, RMDT_EVENT_IN_OPEN, 1);
+	assert_int_equal(src.calls, 0);
+	rmdt_out_poke(out);
+	kit_await(&b, RMDT_EVENT_IN_OPEN, 1);
+	kit_read(&c);
+	kit_await(&a, RMDT_EVENT_OUT_DRY, 1);
+	assert_int_equal(src.off, 20 * MIB);
+	kit_write(out, 3 * MIB);
+	src.off += 3 * MIB;
+	src.stop = 30 * MIB;
+	rmdt_out_poke(out);
+	kit_await(&a, RMDT_EVENT_OUT_DRY, 2);
+	rmdt_out_finish(out);
+	kit_await(&a, RMDT_EVENT_OUT_CONFIRMED, 2);
+	assert_int_equal(b.flow[0].bytes, 30 * MIB);
+	assert_int_equal(c.flow[0].bytes, 30 * MIB);
+	assert_false(b.flow[0].bad || c.flow[0].bad);
+	assert_int_equal(src.at_once, 0);
+	kit_stop(&a);
+	kit_stop(&b);
+	kit_stop(&c);
+}
+
+static void test_source(void **state)
+{
+	(void)state;
+	play_source("");
+	play_source("threads=2");
+}
+
+/* Freed while it pours: it is called no more. */
+static void test_source_freed(void **state)
+{
+	struct kit_node a = { 0 }, b = { 0 };
+	struct rmdt_peer *peer;
+
+	(void)state;
+	kit_start(&a);
+	kit_start(&b);
+	peer = kit_connect_up(&a, &b);
+	for (unsigned i = 1; i <= 20; i++) {
+		struct source src = { .stop = 1 << 30 };
+		struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .fill = pour, .user = &src };
+		struct rmdt_out *out;
+
+		assert_int_equal(rmdt_out_new(a.engine, &opt, &out, NULL), 0);
+		rmdt_out_join(out, peer, 0);
+		rmdt_out_poke(out);
+		kit_await(&b, RMDT_EVENT_IN_OPEN, i);
+		rmdt_out_free(out);
+		src.stop = 0;
+		src.off = UINT64_MAX;
+		kit_await(&b, RMDT_EVENT_IN_RESET, i);
+		assert_true(src.off == UINT64_MAX);
+	}
+	kit_stop(&a);
+	kit_stop(&b);
+}
+
 /* ---- writers ---- */
 
 struct writer {
@@ -319,6 +423,88 @@ static void test_threads(void **state)
 	kit_stop(&b);
 }
 
+/* ---- wakes ---- */
+
+struct taking {
+	struct rmdt_in *in;
+	_Atomic uint64_t bytes;
+	bool bad;
+};
+
+/* Waits for ever, and takes what is there in pieces of any size. */
+static void *take_blocking(void *ctx)
+{
+	struct taking *t = ctx;
+	unsigned seed = 7;
+	const uint8_t *ptr;
+	ssize_t n;
+
+	while ((n = rmdt_in_peek(t->in, &ptr, -1, NULL)) > 0) {
+		size_t len = 1 + (size_t)rand_r(&seed) % (size_t)n;
+
+		t->bad |= ptr[0] != kit_byte(t->bytes) || ptr[len - 1] != kit_byte(t->bytes + len - 1);
+		rmdt_in_consume(t->in, len);
+		t->bytes += len;
+	}
+	t->bad |= n != 0 || rmdt_in_confirm(t->in) != 0;
+	return NULL;
+}
+
+static uint64_t bytes_read(struct kit_node *n)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&n->lock);
+	bytes = n->flow[0].bytes;
+	pthread_mutex_unlock(&n->lock);
+	return bytes;
+}
+
+/*
+ * However wakes are gathered: after a burst of any size and a silence, readers that wait and readers that are told have all of it,
+ * and a writer that waits for room gets it.
+ */
+static void test_bursts(void **state)
+{
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .buffer_bytes = 4 * MIB };
+	struct kit_node a = { 0 }, told = { 0 }, waiting = { .keep = true };
+	struct taking t = { .bad = false };
+	uint64_t sum = 0, until_ms;
+	unsigned seed = 5;
+	struct rmdt_out *out;
+	pthread_t id;
+
+	(void)state;
+	kit_start(&a);
+	kit_start(&told);
+	kit_start(&waiting);
+	out = kit_out(&a, &opt);
+	rmdt_out_join(out, kit_connect(&a, &told), 0);
+	rmdt_out_join(out, kit_connect(&a, &waiting), 0);
+	kit_await(&told, RMDT_EVENT_IN_OPEN, 1);
+	kit_await(&waiting, RMDT_EVENT_IN_OPEN, 1);
+	t.in = waiting.flow[0].in;
+	assert_int_equal(pthread_create(&id, NULL, take_blocking, &t), 0);
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t len = 1 + (uint64_t)rand_r(&seed) % (UINT64_C(1) << rand_r(&seed) % 23);
+
+		kit_write(out, len);
+		sum += len;
+		until_ms = now_ms() + KIT_WAIT_MS;
+		while ((bytes_read(&told) < sum || t.bytes < sum) && now_ms() < until_ms)
+			nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+		assert_int_equal(bytes_read(&told), sum);
+		assert_int_equal(t.bytes, sum);
+	}
+	rmdt_out_finish(out);
+	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
+	pthread_join(id, NULL);
+	assert_false(t.bad || told.flow[0].bad);
+	kit_stop(&a);
+	kit_stop(&told);
+	kit_stop(&waiting);
+}
+
 /* ---- messages ---- */
 
 static void test_messages(void **state)
@@ -359,8 +545,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_descriptor),
 		cmocka_unit_test(test_handler),
 		cmocka_unit_test(test_room_event),
+		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_source_freed),
 		cmocka_unit_test(test_many_writers),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_bursts),
 		cmocka_unit_test(test_messages),
 	};
 

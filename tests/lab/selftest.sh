@@ -181,8 +181,9 @@ lab_path 'a>b' rate=20M queue=20ms cross=40M
 lab_exec a "$BLAST" -r 40M -t 1 -s 1372 "$to" "$port" >"$TMP/blast"
 lab_path 'a>b' perfect
 count_end
-expect bit_per_s 8000000 13000000
-between "$(lab_count 'a>b' cross_pkts)" 700 1100 || fail "$what: the counter"
+expect received 500 1200 # a burst loses more of its packets than what comes evenly
+cross=$(lab_count 'a>b' cross_pkts)
+between $(($(value received) + cross)) 1500 1900 || fail "$what: $cross of them beside ours"
 
 what="shared uplink"
 lab_uplink a rate=10M queue=10s

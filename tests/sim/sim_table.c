@@ -104,6 +104,19 @@ static void slow_lan(struct sim_plan *p)
 	set_path(&p->receiver[0], 20 * MBIT, 1 * MS, 20 * MS, 0);
 }
 
+/* Slow, short and lossy: acks have little to tell, and much to repeat. */
+static void slow_lossy(struct sim_plan *p)
+{
+	p->bytes = 20 * MB;
+	set_path(&p->receiver[0], 20 * MBIT, 10 * MS, 100 * MS, 0.05);
+}
+
+static const char *says_little_back(const struct sim_plan *p, const struct sim_result *r)
+{
+	/* Without the headers of IP and UDP, which are about a third of it. */
+	return r->receiver[0].feedback_bytes * 256 > p->bytes ? "more than 0.39 % went back" : NULL;
+}
+
 static void back_path_lossy(struct sim_plan *p)
 {
 	clean(p);
@@ -494,6 +507,7 @@ static const struct row rows[] = {
 	{ "long-fat-lossy", long_fat_lossy, 4.6, NULL },
 	{ "shallow-queue", shallow_queue, 5, NULL },
 	{ "slow-lan", slow_lan, 9.2, NULL },
+	{ "slow-lossy", slow_lossy, 9.6, says_little_back },
 	{ "jumbo", jumbo, 0.5, NULL },
 	{ "fixed-rate", fixed_rate, 2, NULL },
 	{ "cubic", cubic, 1.2, NULL },

@@ -126,6 +126,8 @@ void pair_inject(struct pair *p, bool to_responder, const uint8_t *data, size_t 
 	free(copy);
 }
 
+static void pull(struct pair *p, struct pair_end *e);
+
 static void take_away(struct pair *p, unsigned k)
 {
 	free(p->packet[k].data);
@@ -148,6 +150,9 @@ bool pair_deliver(struct pair *p)
 		rmdt_conn_receive(e->conn, p->now_us, packet.data, packet.len, 0, &packet.from);
 		take_away(p, k);
 		any = true;
+		/* As every owner must: what comes next may build on the answer. */
+		if (rmdt_conn_asks(e->conn))
+			pull(p, e);
 	}
 	return any;
 }

@@ -375,6 +375,12 @@ static void test_bbr_hint(void **state)
 		assert_int_equal(window_pkts(&path), 32);
 		rmdt_cc_set_initial_rtt(path.cc, RTT_US, path.now_us);
 		if (rows[i].used) {
+			/* The first train measures the path, whatever is remembered of it. */
+			assert_int_equal(rmdt_cc_pacing_rate(path.cc), 32 * MSS * 1000);
+			for (unsigned n = 0; n < 32; n++) {
+				assert_int_equal(rmdt_cc_pacing_rate(path.cc), 32 * MSS * 1000);
+				rmdt_cc_on_sent(path.cc, MSS, (uint64_t)n * MSS, path.now_us);
+			}
 			assert_int_equal(rmdt_cc_pacing_rate(path.cc), 30000000);
 			assert_in_range(window_pkts(&path), 3000, 6000);
 		} else {
@@ -382,6 +388,28 @@ static void test_bbr_hint(void **state)
 		}
 		path_fini(&path);
 	}
+}
+
+/* A first flight that was lost as a whole, and the answer to a probe behind it: that is no rate of the path. */
+static void test_bbr_lost_flight(void **state)
+{
+	struct rmdt_rate_sample sample = {
+		.rate = 333, .delivered_bytes = 100, .interval_us = 3 * RTT_US, .newly_acked_bytes = 100,
+		.in_flight_at_send_bytes = 32 * MSS + 100, .sent_us = 1,
+	};
+	struct path path;
+
+	(void)state;
+	path_init(&path, "bbr", NULL);
+	rmdt_cc_set_initial_rtt(path.cc, RTT_US, path.now_us);
+	for (unsigned n = 0; n < 32; n++)
+		rmdt_cc_on_sent(path.cc, MSS, (uint64_t)n * MSS, path.now_us);
+	rmdt_cc_on_ack(path.cc, &(struct rmdt_cc_ack){
+		.sample = &sample, .now_us = path.now_us + 3 * RTT_US, .delivered_bytes = 100, .rtt_us = RTT_US,
+		.srtt_us = RTT_US, .min_rtt_us = RTT_US, .acked_pkts = 1 });
+	assert_true(rmdt_cc_pacing_rate(path.cc) >= 32 * MSS * 1000);
+	assert_true(window_pkts(&path) >= 32);
+	path_fini(&path);
 }
 
 /* Between threads of one machine several trains may be in flight however short the path. */
@@ -414,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_bbr_silence),
 		cmocka_unit_test(test_bbr_shy_application),
 		cmocka_unit_test(test_bbr_hint),
+		cmocka_unit_test(test_bbr_lost_flight),
 		cmocka_unit_test(test_bbr_short_path),
 	};
 

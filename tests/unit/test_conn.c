@@ -112,8 +112,10 @@ static void finish_is_lost(unsigned lost, uint64_t limit_us)
 static void test_finish_is_lost(void **state)	/* H6 */
 {
 	(void)state;
-	finish_is_lost(1 << 1, 120 * ms);		/* round trip of 10 ms known: repeated after 50 ms */
-	finish_is_lost(1 << 0 | 1 << 2, 600 * ms);	/* INIT too: not known, 250 ms for each */
+	finish_is_lost(1 << 3, 24 * ms);		/* S2: OPEN goes twice, too */
+	finish_is_lost(1 << 1, 40 * ms);		/* its copy goes right behind it, before anything that needs it */
+	finish_is_lost(1 << 1 | 1 << 2, 120 * ms);	/* round trip of 10 ms known: repeated after 50 ms */
+	finish_is_lost(1 << 0 | 1 << 2 | 1 << 3, 600 * ms); /* INIT too: not known, 250 ms for each */
 }
 
 /* A conn that was closed in its handshake says nothing more and asks nothing more. */

@@ -50,10 +50,10 @@ static void test_a_lost_end_is_said_again_with_the_probe(void **state)
 	end();
 }
 
-/* The first packets of a flow are lost, its DATA comes before its OPEN: S2. */
+/* The first packets of a flow are lost, both that hold its OPEN, and its DATA comes before it: S2. */
 static void test_data_of_an_unknown_flow_is_repaired(void **state)
 {
-	struct lose l = { .from = 0, .to = 1, .to_responder = true };
+	struct lose l = { .from = 0, .to = 2, .to_responder = true };
 
 	(void)state;
 	begin(NULL);

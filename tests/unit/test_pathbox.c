@@ -190,6 +190,22 @@ static void test_other_things_in_its_place(void **state)
 	assert_int_equal(rmdir(file), 0);
 }
 
+/* What others may write is not read; the next learning puts a file of ours in its place. */
+static void test_open_to_others(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	live(true, 0x0a000001, 1000000);
+	assert_int_equal(recall(true, 0x0a000001), 1000000);
+	assert_int_equal(chmod(file, 0622), 0);
+	assert_int_equal(recall(true, 0x0a000001), 0);
+	live(true, 0x0a000001, 2000000);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(recall(true, 0x0a000001), 2000000);
+}
+
 static void test_leaves_no_other_files(void **state)
 {
 	struct dirent *entry;
@@ -216,8 +232,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_two_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_lines_are_named_and_harmless, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_things_in_its_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_open_to_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_leaves_no_other_files, setup, teardown),
 	};
 
+	umask(022);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

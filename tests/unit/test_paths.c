@@ -104,6 +104,18 @@ static void test_the_oldest_goes(void **state)
 		assert_true(paths.at[i - 1].seen_s <= paths.at[i].seen_s);
 }
 
+/* Of a file that holds more than fits, and what is put beside memories that are all newer. */
+static void test_what_is_older_than_all_does_not_come_in(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < RMDT_PATHS_MAX; i++)
+		put(i, "192.0.2.1", 1000 + i, NOW + i);
+	put(1000, "192.0.2.1", 5000, NOW - 1);
+	assert_int_equal(paths.n, RMDT_PATHS_MAX);
+	assert_int_equal(rate_of(0, "192.0.2.1", NOW), 1000);
+	assert_int_equal(rate_of(1000, "192.0.2.1", NOW), 0);
+}
+
 static void test_not_worth_it(void **state)
 {
 	struct rmdt_path path = path_of(1, "192.0.2.1", 1000, NOW);
@@ -209,6 +221,7 @@ int main(void)
 		cmocka_unit_test_setup(test_the_newer_counts, setup),
 		cmocka_unit_test_setup(test_age, setup),
 		cmocka_unit_test_setup(test_the_oldest_goes, setup),
+		cmocka_unit_test_setup(test_what_is_older_than_all_does_not_come_in, setup),
 		cmocka_unit_test_setup(test_not_worth_it, setup),
 		cmocka_unit_test_setup(test_text_and_back, setup),
 		cmocka_unit_test_setup(test_lines_as_they_should_be, setup),

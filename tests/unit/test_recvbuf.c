@@ -295,18 +295,26 @@ static void test_too_many_islands(void **state)
 	close_buffer(&f);
 }
 
-/* A large buffer has room for the holes that a long path leaves in it. */
-static void test_islands_of_a_large_buffer(void **state)
+/* A flow with much on its way has room for the holes that a long path leaves in it, however large the buffer may be. */
+static void test_islands_of_a_long_path(void **state)
 {
-	uint64_t most = 64 * B / RMDT_RECVBUF_ISLAND_BYTES * 8;
+	uint64_t span = 300 * B, most = (span + 1) / RMDT_RECVBUF_ISLAND_BYTES;
 	struct fixture f;
 
 	(void)state;
 	open_buffer(&f, 600 * B, 0, 512 * B);
 	assert_true(most > 2 * RMDT_RECVBUF_RANGES);
-	for (uint64_t i = 0; i < most; i++)
+	/* Packets of a byte, a byte apart, are no long path. */
+	for (uint64_t i = 0; i < RMDT_RECVBUF_RANGES; i++)
 		assert_int_equal(deliver(f.rb, 2 * i + 1, 1), RMDT_RECVBUF_STORED);
-	assert_int_equal(deliver(f.rb, 2 * most + 1, 1), RMDT_RECVBUF_NOBLOCK);
+	assert_int_equal(deliver(f.rb, 2 * RMDT_RECVBUF_RANGES + 1, 1), RMDT_RECVBUF_NOBLOCK);
+	assert_int_equal(deliver(f.rb, span, 1), RMDT_RECVBUF_STORED);
+	for (uint64_t i = RMDT_RECVBUF_RANGES; i < most - 1; i++)
+		assert_int_equal(deliver(f.rb, 2 * i + 1, 1), RMDT_RECVBUF_STORED);
+	assert_int_equal(deliver(f.rb, 2 * most - 1, 1), RMDT_RECVBUF_NOBLOCK);
+	/* What fills a hole is taken at any time. */
+	assert_int_equal(deliver(f.rb, 0, 1), RMDT_RECVBUF_STORED);
+	assert_int_equal(rmdt_recvbuf_ready(f.rb), 2);
 	close_buffer(&f);
 }
 
@@ -530,7 +538,7 @@ int main(void)
 		cmocka_unit_test(test_block_ahead),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_too_many_islands),
-		cmocka_unit_test(test_islands_of_a_large_buffer),
+		cmocka_unit_test(test_islands_of_a_long_path),
 		cmocka_unit_test(test_final),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_threads),

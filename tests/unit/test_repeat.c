@@ -114,6 +114,31 @@ static void test_acked_before_its_turn_is_not_repeated(void **state)
 	assert_true(send_all(r, MUCH, 1000000) <= 1000);
 }
 
+/* A repair that falls into a pass is repeated between its chunks; the pass goes on where it was. */
+static void test_a_pass_is_not_thrown_back(void **state)
+{
+	struct rmdt_repeat *r = *state;
+	uint64_t now_us = 1000000, sum = 0;
+	struct rmdt_range range;
+
+	rmdt_repeat_doubt(r, 100000, 110000);
+	(void)send_all(r, 10000, now_us);
+	now_us += RTT_US;
+	assert_true(rmdt_repeat_next(r, RTT_US, MUCH, now_us, &range, &wait_us));
+	rmdt_repeat_sent(r, range.start, range.start + 9000);
+	rmdt_repeat_doubt(r, 5000, 6000);
+	now_us = r->fresh_us;
+	assert_true(rmdt_repeat_next(r, RTT_US, MUCH, now_us, &range, &wait_us));
+	assert_int_equal(range.start, 5000);
+	rmdt_repeat_sent(r, 5000, 6000);
+	/* What is left of the pass is its last chunk. */
+	while (now_us < r->pass_us && rmdt_repeat_next(r, RTT_US, MUCH, now_us, &range, &wait_us)) {
+		rmdt_repeat_sent(r, range.start, range.end);
+		sum += range.end - range.start;
+	}
+	assert_int_equal(sum, 1000);
+}
+
 static void test_keeps_to_its_budget(void **state)
 {
 	struct rmdt_repeat *r = *state;
@@ -139,6 +164,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_never_asks_for_a_time_gone_by, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stops_when_acked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_acked_before_its_turn_is_not_repeated, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_pass_is_not_thrown_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keeps_to_its_budget, setup, teardown),
 	};
 

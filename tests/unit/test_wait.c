@@ -83,6 +83,26 @@ static void test_ends(void **state)
 	assert_false(rmdt_cancel_is_fired(NULL));
 }
 
+/* Who slept once and now wakes itself, as a side effect of its own look, sleeps all the same. */
+static void test_own_wake(void **state)
+{
+	struct rmdt_patience p;
+	struct rmdt_waiter me;
+	struct box b;
+
+	(void)state;
+	box_init(&b);
+	pthread_mutex_lock(&b.lock);
+	rmdt_waiters_enter(&b.waiters, &me);
+	rmdt_patience_init(&p, 1, NULL);
+	assert_int_equal(rmdt_waiter_sleep(&me, &b.lock, &p), -ETIMEDOUT);
+	rmdt_waiters_wake_first(&b.waiters);
+	rmdt_patience_init(&p, 20, NULL);
+	assert_int_equal(rmdt_waiter_sleep(&me, &b.lock, &p), -ETIMEDOUT);
+	rmdt_waiters_leave(&b.waiters, &me);
+	pthread_mutex_unlock(&b.lock);
+}
+
 struct thread_arg {
 	struct box *b;
 	unsigned name;
@@ -198,6 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_own_wake),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_cancel_many),
 		cmocka_unit_test(test_no_lost_wake),
