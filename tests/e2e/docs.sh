@@ -42,25 +42,13 @@ while read -r key _ value; do
 		fail "examples/pipeclone.ini has $key = $value: $(grep -E -- "--$key " "$TMP/help")"
 done < <(grep -E '^[a-z-]+ = ' "$TMP/all.ini")
 
-# dexor: the options of its own, without the settings, which are in pipeclone.ini.5.
-dexor=$(built dexor) || exit 1
-sed 's/\\-/-/g' "$top_srcdir/doc/dexor.1" >"$TMP/dexor1"
-for command in tunnel status; do
-	"$dexor" "$command" --help | sed '/^Settings/,$d' >"$TMP/dexor.help" || fail "dexor $command --help"
-	mapfile -t dexor_options < <(grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+' "$TMP/dexor.help" | grep -oE -- '--[a-z-]+')
-	((${#dexor_options[@]} >= 2)) || fail "no options of dexor $command were found"
-	for option in "${dexor_options[@]}"; do
-		grep -qE -- "$option([^a-z-]|\$)" "$TMP/dexor1" || fail "$option of dexor $command is not in dexor.1"
-	done
-done
-
 if type -P mandoc >/dev/null; then
-	for page in "$top_srcdir"/doc/{dexor.1,pipeclone.1,pipeclone.ini.5}; do
+	for page in "$top_srcdir"/doc/pipeclone.{1,ini.5}; do
 		mandoc -T lint -W error "$page" >"$TMP/lint" 2>&1 || fail "$(cat "$TMP/lint")"
 	done
 fi
 if type -P groff >/dev/null; then
-	for page in "$top_srcdir"/doc/{dexor.1,pipeclone.1,pipeclone.ini.5}; do
+	for page in "$top_srcdir"/doc/pipeclone.{1,ini.5}; do
 		groff -man -Tutf8 -ww "$page" >/dev/null 2>"$TMP/lint"
 		[[ ! -s $TMP/lint ]] || fail "$(cat "$TMP/lint")"
 	done
