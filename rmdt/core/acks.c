@@ -162,8 +162,8 @@ int rmdt_acks_received(struct rmdt_acks *a, uint64_t now_us, const struct rmdt_a
 	}
 	if (pkt->ecn == RMDT_ECN_CE)
 		a->ce_pkts++;
-	else if (pkt->ecn != RMDT_ECN_NOT_ECT)
-		a->ect_pkts++;
+	else if (pkt->ecn == RMDT_ECN_ECT0)
+		a->ect0_pkts++;
 	if (!pkt->ack_eliciting)
 		return 0;
 	schedule(a, now_us, pkt->bytes);
@@ -217,7 +217,7 @@ int rmdt_acks_write(struct rmdt_acks *a, uint64_t now_us, struct rmdt_wire_write
 	space = rmdt_wire_space(w) < max_bytes ? rmdt_wire_space(w) : max_bytes;
 	/* The count of ranges is taken at its longest, 2 bytes; a byte may be left over. */
 	head_bytes = rmdt_wire_varint_len(largest) + rmdt_wire_varint_len(delay_us) + 4 +
-		     rmdt_wire_varint_len(a->ce_pkts) + rmdt_wire_varint_len(a->ect_pkts) + 2 +
+		     rmdt_wire_varint_len(a->ce_pkts) + rmdt_wire_varint_len(a->ect0_pkts) + 2 +
 		     rmdt_wire_varint_len(below);
 	if (space < head_bytes)
 		return -ENOBUFS;
@@ -227,7 +227,7 @@ int rmdt_acks_write(struct rmdt_acks *a, uint64_t now_us, struct rmdt_wire_write
 	rmdt_wire_put_varint(w, delay_us);
 	rmdt_wire_put_u32(w, (uint32_t)a->largest_us);
 	rmdt_wire_put_varint(w, a->ce_pkts);
-	rmdt_wire_put_varint(w, a->ect_pkts);
+	rmdt_wire_put_varint(w, a->ect0_pkts);
 	rmdt_wire_put_varint(w, further);
 	rmdt_wire_put_varint(w, below);
 	for (size_t i = 1; i <= further; i++) {
@@ -289,7 +289,7 @@ bool rmdt_ack_read(struct rmdt_wire_reader *r, struct rmdt_ack *out)
 	out->delay_us = rmdt_wire_get_varint(r);
 	out->arrival_us = rmdt_wire_get_u32(r);
 	out->ce_pkts = rmdt_wire_get_varint(r);
-	out->ect_pkts = rmdt_wire_get_varint(r);
+	out->ect0_pkts = rmdt_wire_get_varint(r);
 	further = rmdt_wire_get_varint(r);
 	below = rmdt_wire_get_varint(r);
 	if (!r->bad && further < RMDT_ACK_MAX_RANGES && below <= out->largest) {

@@ -70,7 +70,7 @@ struct rmdt_acks {
 	uint64_t report_floor;    /* acks do not go below: the peer knows those already */
 	uint64_t reorder_pkts;    /* greatest distance by which a packet came late, of late */
 	uint64_t largest_us;      /* arrival of the largest */
-	uint64_t ect_pkts;        /* packets that came marked ECT(0) or ECT(1) */
+	uint64_t ect0_pkts;        /* packets that came marked ECT(0); ECT(1), which nobody sends, does not count */
 	uint64_t ce_pkts;         /* packets that came marked CE */
 	uint64_t srtt_us;         /* as the owner last said; 0 unknown */
 	uint64_t due_us;          /* when an ack must go out; UINT64_MAX none */
@@ -138,7 +138,7 @@ static inline uint64_t rmdt_acks_largest(const struct rmdt_acks *a)
  *	varint delay since it arrived, us
  *	u32    its arrival, receiver's clock in us, low 32 bits
  *	varint packets marked CE so far
- *	varint packets marked ECT(0) or ECT(1) so far
+ *	varint packets marked ECT(0) so far
  *	varint number of further ranges
  *	varint first range: packets below the largest that are received without a gap
  *	then for each further range, from high to low:
@@ -157,7 +157,7 @@ struct rmdt_ack {
 	uint64_t delay_us;   /* as the peer says: cap it before use */
 	uint32_t arrival_us; /* low 32 bits of the peer's clock */
 	uint64_t ce_pkts;
-	uint64_t ect_pkts;
+	uint64_t ect0_pkts;
 	size_t count;                                 /* at least 1 */
 	struct rmdt_range range[RMDT_ACK_MAX_RANGES]; /* from high to low, disjoint, not touching */
 };

@@ -140,7 +140,7 @@ static void tell_ack(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_ack
 		     const struct rmdt_loss_acked *acked)
 {
 	uint64_t delay = ack->delay_us < RMDT_ACKS_MAX_DELAY_US ? ack->delay_us : RMDT_ACKS_MAX_DELAY_US;
-	uint32_t ce = rmdt_ecn_on_ack(&c->ecn, ack->ect_pkts, ack->ce_pkts);
+	uint32_t ce = rmdt_ecn_on_ack(&c->ecn, ack->ect0_pkts, ack->ce_pkts);
 
 	c->counters.packets_marked += ce;
 	rmdt_cc_on_ack(c->cc, &(struct rmdt_cc_ack){

@@ -21,6 +21,8 @@ void rmdt_ecn_init(struct rmdt_ecn_path *e)
 void rmdt_ecn_new_path(struct rmdt_ecn_path *e, uint64_t next_pn)
 {
 	e->tests = 0;
+	e->path_pn = next_pn;
+	e->heeded_ce_pkts = e->seen_ce_pkts;
 	begin_test(e, next_pn);
 }
 
@@ -45,6 +47,8 @@ void rmdt_ecn_on_sent(struct rmdt_ecn_path *e)
 
 void rmdt_ecn_on_acked(struct rmdt_ecn_path *e, uint64_t pn)
 {
+	if (pn < e->path_pn)
+		e->strange_pkts++;
 	if (pn < e->test_pn)
 		return;
 	e->acked_pkts++;
@@ -84,15 +88,25 @@ static bool is_all_ce(const struct rmdt_ecn_path *e)
 	       e->seen_ce_pkts - e->base_ce_pkts == e->seen_pkts - e->test_seen;
 }
 
-uint32_t rmdt_ecn_on_ack(struct rmdt_ecn_path *e, uint64_t ect_pkts, uint64_t ce_pkts)
+/* Each packet of an older path may have been one with CE: so many of the marks that come with it say nothing of this path. */
+static void pass_over_strange(struct rmdt_ecn_path *e)
+{
+	uint64_t news = e->seen_ce_pkts - e->heeded_ce_pkts;
+
+	e->heeded_ce_pkts += news < e->strange_pkts ? news : e->strange_pkts;
+	e->strange_pkts = 0;
+}
+
+uint32_t rmdt_ecn_on_ack(struct rmdt_ecn_path *e, uint64_t ect0_pkts, uint64_t ce_pkts)
 {
 	uint64_t news;
 
 	/* A count of 2^62 is no count; an older ack tells nothing. */
-	if (ect_pkts + ce_pkts > e->seen_pkts && ce_pkts >= e->seen_ce_pkts) {
-		e->seen_pkts = ect_pkts + ce_pkts;
+	if (ect0_pkts + ce_pkts > e->seen_pkts && ce_pkts >= e->seen_ce_pkts) {
+		e->seen_pkts = ect0_pkts + ce_pkts;
 		e->seen_ce_pkts = ce_pkts;
 	}
+	pass_over_strange(e);
 	if (e->state == RMDT_ECN_FAILED || e->acked_pkts == 0)
 		return 0;
 	if (!is_believable(e) || is_all_ce(e)) {

@@ -31,6 +31,7 @@ struct rmdt_ecn_path {
 	uint32_t test_lost;	/* of this test */
 	uint32_t tests;		/* that vanished */
 	uint32_t lost_run;	/* marked packets lost since one arrived */
+	uint64_t path_pn;	/* first packet number of this path */
 	uint64_t test_pn;	/* what is judged was sent from here on */
 	uint64_t test_seen;	/* counted by the peer before that */
 	uint64_t acked_pkts;	/* marked since test_pn, and known to have arrived */
@@ -38,6 +39,7 @@ struct rmdt_ecn_path {
 	uint64_t seen_pkts;	/* the peer's count, CE included; never goes back */
 	uint64_t seen_ce_pkts;
 	uint64_t heeded_ce_pkts;
+	uint64_t strange_pkts;	/* marked packets of older paths that the ack at hand names */
 	uint64_t base_ce_pkts;	/* counted before test_pn */
 };
 
@@ -55,6 +57,6 @@ void rmdt_ecn_on_lost(struct rmdt_ecn_path *e, uint64_t pn, uint64_t next_pn);
 /*
  * After all that an ack names has been told: the counts in it. Returns the CE marks to be heeded now.
  */
-uint32_t rmdt_ecn_on_ack(struct rmdt_ecn_path *e, uint64_t ect_pkts, uint64_t ce_pkts);
+uint32_t rmdt_ecn_on_ack(struct rmdt_ecn_path *e, uint64_t ect0_pkts, uint64_t ce_pkts);
 
 #endif

@@ -531,5 +531,11 @@ int rmdt_udp_send_one(struct rmdt_udp *udp, const void *buf, size_t len, const s
 		return -EAFNOSUPPORT;
 	if (has_local(to))
 		add_local(&h, &control, to, udp->family);
+	if (sendmsg(udp->fd, &h, MSG_DONTWAIT) >= 0)
+		return 0;
+	if (!h.msg_controllen || !is_about_address(errno))
+		return -errno;
+	h.msg_control = NULL;
+	h.msg_controllen = 0;
 	return sendmsg(udp->fd, &h, MSG_DONTWAIT) < 0 ? -errno : 0;
 }

@@ -220,6 +220,53 @@ static void test_all_ce(void **state)
 	assert_int_equal(heeded, RMDT_ECN_ALL_CE_PKTS - 1);
 }
 
+/* What the old path marked is no word about the new one, heard before the move or after it. */
+static void test_moved(void **state)
+{
+	struct path p = begin();
+
+	(void)state;
+	pass(&p, 20);
+	for (unsigned i = 0; i < 6; i++)
+		assert_true(send(&p));
+	rmdt_ecn_new_path(&p.ecn, p.pn);
+	p.ce += 4;
+	for (unsigned i = 0; i < 4; i++)
+		rmdt_ecn_on_acked(&p.ecn, 120 + i);
+	assert_int_equal(tell(&p), 0);
+	/* One ack for both: the marks are taken for the old path's as far as they can be. */
+	assert_true(send(&p));
+	assert_true(send(&p));
+	p.ce += 3;
+	p.ect++;
+	rmdt_ecn_on_acked(&p.ecn, 124);
+	rmdt_ecn_on_acked(&p.ecn, 125);
+	rmdt_ecn_on_acked(&p.ecn, 126);
+	rmdt_ecn_on_acked(&p.ecn, 127);
+	assert_int_equal(tell(&p), 1);
+	assert_int_equal(p.ecn.state, RMDT_ECN_CAPABLE);
+	assert_true(send(&p));
+	p.ce++;
+	rmdt_ecn_on_acked(&p.ecn, p.pn - 1);
+	assert_int_equal(tell(&p), 1);
+}
+
+/* Marks that were not believed are not made good on another path. */
+static void test_moved_from_a_failed_path(void **state)
+{
+	struct path p = begin();
+
+	(void)state;
+	pass(&p, 50);
+	p.ce = 1;			/* invented */
+	assert_int_equal(tell(&p), 0);
+	assert_int_equal(p.ecn.state, RMDT_ECN_FAILED);
+	for (unsigned i = 0; i < 10; i++)
+		rmdt_ecn_on_sent(&p.ecn);
+	rmdt_ecn_new_path(&p.ecn, p.pn);
+	pass(&p, 10);
+}
+
 /* Acks lost and overtaken, packets lost and late, marks here and there: an honest path is always believed. */
 static void test_honest_path(void **state)
 {
@@ -282,6 +329,8 @@ int main(void)
 		cmocka_unit_test(test_loss_is_no_drop),
 		cmocka_unit_test(test_invented),
 		cmocka_unit_test(test_all_ce),
+		cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_moved_from_a_failed_path),
 		cmocka_unit_test(test_honest_path),
 	};
 

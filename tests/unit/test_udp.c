@@ -198,6 +198,18 @@ static void exchange(struct rmdt_udp *from, struct rmdt_outbox *out, const struc
 	assert_int_equal(rmdt_udp_receive(to, in), 1);
 }
 
+/* A small one: who does the other end see? */
+static struct rmdt_addr sender_of_one(struct rmdt_udp *from, const struct rmdt_addr *at, struct rmdt_udp *to,
+				      struct rmdt_inbox *in)
+{
+	struct pollfd fd = { .fd = to->fd, .events = POLLIN };
+
+	assert_int_equal(rmdt_udp_send_one(from, "reject", 6, at), 0);
+	assert_int_equal(poll(&fd, 1, 5000), 1);
+	assert_int_equal(rmdt_udp_receive(to, in), 1);
+	return in->got[0].from;
+}
+
 /* An answer leaves from the address that was asked, of an IPv6 and of an IPv4 socket; from any when that has gone. */
 static void test_local_address(void **state)
 {
@@ -206,7 +218,7 @@ static void test_local_address(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		struct rmdt_udp_options opt = { .buffer_bytes = 1 << 20, .gso = true, .gro = true };
-		struct rmdt_addr asked, answer;
+		struct rmdt_addr asked, answer, seen;
 		struct rmdt_udp b;
 		struct pair p;
 
@@ -219,10 +231,15 @@ static void test_local_address(void **state)
 		answer = p.in.got[0].from;
 		exchange(&b, &p.out, &answer, &p.a, &p.in);
 		assert_true(rmdt_addr_equal(&p.in.got[0].from, &asked));
+		seen = sender_of_one(&b, &answer, &p.a, &p.in);
+		assert_true(rmdt_addr_equal(&seen, &asked));
 
 		memcpy(answer.local + 12, "\xc0\x00\x02\x09", 4);
 		exchange(&b, &p.out, &answer, &p.a, &p.in);
 		assert_false(rmdt_addr_equal(&p.in.got[0].from, &asked));
+		memcpy(answer.local + 12, "\xc0\x00\x02\x09", 4);
+		seen = sender_of_one(&b, &answer, &p.a, &p.in);
+		assert_false(rmdt_addr_equal(&seen, &asked));
 		rmdt_udp_close(&b);
 		close_pair(&p);
 	}
