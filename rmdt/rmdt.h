@@ -167,6 +167,8 @@ struct rmdt_engine_options {
 	struct rmdt_endpoint listen;	/* host "" and port 0: any free port */
 	const char *name;		/* stated to peers; with key and role it identifies an association; may be NULL */
 	bool accept_unlisted;		/* admit inbound peers whose key no authorized_keys lists (none exists, not strict) */
+	/* `admit` is asked about inbound peers whose key is not listed, also where an authorized_keys exists (not strict). */
+	bool ask_unlisted;
 	void *ctx;
 	/*
 	 * Inbound flow: return 0 to accept it (RMDT_EVENT_IN_OPEN follows) or an rmdt_code to refuse it; `reason` may be
@@ -175,7 +177,7 @@ struct rmdt_engine_options {
 	unsigned (*accept)(void *ctx, const struct rmdt_offer *offer, char reason[RMDT_REASON_BYTES + 1]);
 	/*
 	 * Second opinion on a proven peer after the rules of authorized_keys and known_hosts allowed it (or it is unlisted
-	 * and accept_unlisted): 0 or a code to refuse. NULL: 0. On an I/O thread.
+	 * and accept_unlisted or ask_unlisted): 0 or a code to refuse. NULL: 0. On an I/O thread.
 	 */
 	unsigned (*admit)(void *ctx, const struct rmdt_candidate *candidate);
 	/* Events are delivered here, on the I/O threads, instead of being queued. NULL: rmdt_engine_next_event(). */
@@ -196,6 +198,13 @@ uint16_t rmdt_engine_port(const struct rmdt_engine *engine);
 void rmdt_engine_key(const struct rmdt_engine *engine, uint8_t key[RMDT_KEY_BYTES]);
 /* Read authorized_keys and known_hosts again; live peers and the own identity stay. */
 int rmdt_engine_reload(struct rmdt_engine *engine, char *err);
+/*
+ * The rule of first use for a peer that dialled us; may be called in `admit`. 0: known_hosts holds this key for the host and
+ * port, or none, and then it is pinned (with a line in the log). -EKEYREJECTED: it holds another, or none and `strict` is
+ * set; err says what to check, and where. -EINVAL: the host has no name.
+ */
+int rmdt_engine_pin(struct rmdt_engine *engine, const struct rmdt_endpoint *host, const uint8_t key[RMDT_KEY_BYTES],
+		    char *err);
 
 struct rmdt_engine_stats {
 	uint64_t datagrams_in, datagrams_out, bytes_in, bytes_out;

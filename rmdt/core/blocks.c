@@ -2,7 +2,6 @@
 #include "core/blocks.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +135,13 @@ uint32_t rmdt_blocks_used(struct rmdt_blocks *pool)
 	used = pool->used;
 	leave(pool);
 	return used;
+}
+
+uint64_t rmdt_blocks_free_bytes(struct rmdt_blocks *pool, bool sparing)
+{
+	uint32_t most = pool->cap - (sparing ? pool->spare : 0), used = rmdt_blocks_used(pool);
+
+	return used < most ? (uint64_t)(most - used) * RMDT_BLOCK_BYTES : 0;
 }
 
 uint32_t rmdt_blocks_kept(struct rmdt_blocks *pool)

@@ -2,6 +2,7 @@
 #ifndef RMDT_CORE_BLOCKS_H
 #define RMDT_CORE_BLOCKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +63,8 @@ void *rmdt_blocks_get_sparing(struct rmdt_blocks *pool);
 /* Takes back a block of this pool; NULL is ignored. */
 void rmdt_blocks_put(struct rmdt_blocks *pool, void *block);
 
+/* Bytes of the blocks that could still be handed out; to send buffers, when sparing. */
+uint64_t rmdt_blocks_free_bytes(struct rmdt_blocks *pool, bool sparing);
 /* Blocks handed out now, and kept free now. */
 uint32_t rmdt_blocks_used(struct rmdt_blocks *pool);
 uint32_t rmdt_blocks_kept(struct rmdt_blocks *pool);

@@ -146,6 +146,9 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 	c->tx_limit = c->remote_params.peer_credit_bytes;
 	rmdt_credit_init(&c->rx_credit, 0, rmdt_credit_first_peer(c->cfg.window_cap_bytes),
 			 c->cfg.window_cap_bytes);
+	c->shares = rmdt_conn_role(c) == RMDT_TUNNEL;
+	if (c->shares)
+		rmdt_credit_open(&c->rx_credit);
 	max = rmdt_conn_least(c->cfg.mtu_max_bytes, c->remote_params.max_payload_bytes);
 	if (c->cfg.mtu_fixed || max <= RMDT_BASE_BYTES)
 		rmdt_pmtu_init_fixed(&c->pmtu, (uint32_t)max);
@@ -162,6 +165,8 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 	c->state = CONN_UP;
 	c->up_us = c->last_heard_us = now_us;
 	c->ev_up = true;
+	if (c->shares)
+		rmdt_conn_due(c, CDUE_CREDIT);
 	if (!c->cfg.initiator) {	/* H6: tell the initiator that its FINISH is here */
 		rmdt_handshake_free(c->hs);
 		c->hs = NULL;

@@ -210,6 +210,8 @@ int rmdt_conn_out_open(struct rmdt_conn *c, struct rmdt_sendbuf *sendbuf, uint64
 	}
 	c->next_out_id++;
 	of->limit_off = start_off + c->remote_params.flow_credit_bytes;
+	if (c->shares)
+		of->limit_off = start_off + rmdt_conn_least(c->remote_params.flow_credit_bytes, RMDT_CREDIT_SHARED_BYTES);
 	c->wants_mtu = true;
 	of->has_rate = rate > 0;
 	if (of->has_rate)
@@ -294,6 +296,9 @@ int rmdt_conn_accept(struct rmdt_conn *c, struct rmdt_inflow *in)
 		rmdt_conn_refuse(c, in, RMDT_CODE_INTERNAL, "out of memory");
 		return -ENOMEM;
 	}
+	/* What the far end was promised of every flow when we met stands; what it is told of this one may be less. */
+	if (c->shares)
+		window = rmdt_credit_first_shared(c->cfg.window_cap_bytes, c->n_ins);
 	rmdt_credit_init(&in->credit, in->start_off, window, c->cfg.window_cap_bytes);
 	in->state = RMDT_INFLOW_LIVE;
 	rmdt_conn_due_in(c, in, DUE_STATE);
@@ -344,6 +349,19 @@ void rmdt_conn_account_consumed(struct rmdt_conn *c, uint64_t now_us, struct rmd
 		rmdt_conn_due(c, CDUE_CREDIT);
 }
 
+void rmdt_conn_share(struct rmdt_conn *c, struct rmdt_inflow *in)
+{
+	uint64_t held, others, peer_free, pool_free;
+
+	if (!c->shares)
+		return;
+	held = in->high_off - in->counted_off;
+	others = c->rx_high - c->rx_consumed - held;
+	peer_free = others < c->cfg.window_cap_bytes ? c->cfg.window_cap_bytes - others : 0;
+	pool_free = rmdt_blocks_free_bytes(c->cfg.blocks, false);
+	rmdt_credit_set_share(&in->credit, rmdt_conn_least(rmdt_credit_share(peer_free), held + rmdt_credit_share(pool_free)));
+}
+
 void rmdt_conn_in_kick(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in)
 {
 	uint64_t consumed;
@@ -354,6 +372,9 @@ void rmdt_conn_in_kick(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow 
 	rmdt_recvbuf_recycle(in->recvbuf);
 	rmdt_conn_account_consumed(c, now_us, in);
 	rmdt_credit_on_consumed(&in->credit, consumed, rmdt_rtt_floor_us(&c->rtt), now_us);
+	if (c->shares && rmdt_credit_is_slow(&in->credit))
+		rmdt_recvbuf_idle(in->recvbuf);
+	rmdt_conn_share(c, in);
 	rmdt_recvbuf_set_limit(in->recvbuf, rmdt_credit_limit(&in->credit));
 	if (consumed == in->said_consumed_off)
 		return;

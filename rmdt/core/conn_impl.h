@@ -148,6 +148,7 @@ struct rmdt_conn {
 	struct rmdt_outflow *all_outs;	/* list */
 	struct rmdt_inflow *all_ins;
 	uint32_t next_out_id, n_ins;
+	bool shares;			/* its flows are many and must leave room for each other: it is a tunnel */
 	struct rmdt_ranges opened;	/* ids of in-flows ever offered */
 	struct rmdt_outflow *active[CONN_PRIORITIES];	/* rings of flows that may have something to send */
 	struct rmdt_outflow *due_outs;	/* lists of flows with due bits */
@@ -211,6 +212,8 @@ void rmdt_conn_activate(struct rmdt_conn *c, struct rmdt_outflow *of);
 void rmdt_conn_deactivate(struct rmdt_conn *c, struct rmdt_outflow *of);
 void rmdt_conn_break_flows(struct rmdt_conn *c, unsigned code, const char *reason);
 void rmdt_conn_free_flows(struct rmdt_conn *c);
+/* Bounds the window of a flow by what the others leave; before a limit of it is announced. */
+void rmdt_conn_share(struct rmdt_conn *c, struct rmdt_inflow *in);
 void rmdt_conn_account_consumed(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in);
 /* The far end has OPEN: it need not be said any more, and what had to wait for it may go. */
 void rmdt_conn_open_known(struct rmdt_conn *c, struct rmdt_outflow *of);

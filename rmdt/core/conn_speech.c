@@ -102,6 +102,7 @@ static bool say_state(struct rmdt_speech *s, struct rmdt_inflow *in, bool reliab
 	uint64_t limit;
 
 	rmdt_credit_on_consumed(&in->credit, consumed, rmdt_rtt_floor_us(&s->c->rtt), s->now_us);
+	rmdt_conn_share(s->c, in);
 	limit = rmdt_credit_limit(&in->credit);
 	rmdt_recvbuf_set_limit(in->recvbuf, limit);
 	rmdt_wire_put_u8(w, RMDT_FRAME_STATE);

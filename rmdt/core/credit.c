@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define EPOCH_RTTS 2u		/* a window that half turns over in this time is short */
+#define SLOW_BYTES 65536u
 #define SEND_CWNDS 4u		/* in flight, in repair, next to be sent, and one to spare */
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -28,11 +29,23 @@ uint64_t rmdt_credit_first_peer(uint64_t max_bytes)
 	return least(2 * rmdt_credit_first_flow(max_bytes), max_bytes);
 }
 
+uint64_t rmdt_credit_first_shared(uint64_t max_bytes, uint32_t n)
+{
+	uint64_t first = max_bytes / RMDT_CREDIT_SHARE_PART / RMDT_CREDIT_SHARE_PART / (n ? n : 1);
+
+	return least(most(first, RMDT_CREDIT_SHARED_BYTES), rmdt_credit_first_flow(max_bytes));
+}
+
+uint64_t rmdt_credit_share(uint64_t free_bytes)
+{
+	return free_bytes / RMDT_CREDIT_SHARE_PART;
+}
+
 void rmdt_credit_init(struct rmdt_credit *credit, uint64_t start_off, uint64_t first_bytes,
 		      uint64_t max_bytes)
 {
 	memset(credit, 0, sizeof(*credit));
-	credit->max_bytes = max_bytes;
+	credit->max_bytes = credit->share_bytes = max_bytes;
 	credit->window_bytes = first_bytes < max_bytes ? first_bytes : max_bytes;
 	credit->consumed_off = credit->epoch_off = start_off;
 	credit->highest_off = credit->epoch_highest_off = credit->grown_off = start_off;
@@ -88,9 +101,29 @@ void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, 
 	}
 }
 
+void rmdt_credit_set_share(struct rmdt_credit *credit, uint64_t share_bytes)
+{
+	credit->share_bytes = most(share_bytes, RMDT_CREDIT_SHARED_BYTES);
+}
+
+void rmdt_credit_open(struct rmdt_credit *credit)
+{
+	credit->window_bytes = credit->max_bytes;
+}
+
+bool rmdt_credit_is_slow(const struct rmdt_credit *credit)
+{
+	return credit->consumed_off - credit->epoch_off < SLOW_BYTES;
+}
+
+static uint64_t window(const struct rmdt_credit *credit)
+{
+	return least(credit->window_bytes, credit->share_bytes);
+}
+
 uint64_t rmdt_credit_limit(const struct rmdt_credit *credit)
 {
-	uint64_t limit = credit->consumed_off + credit->window_bytes;
+	uint64_t limit = credit->consumed_off + window(credit);
 
 	return limit > credit->limit_off ? limit : credit->limit_off;
 }
@@ -102,8 +135,7 @@ bool rmdt_credit_due(const struct rmdt_credit *credit, uint64_t highest_off)
 
 	if (gain == 0)
 		return false;
-	return gain >= credit->window_bytes / 8 ||
-	       (left < credit->window_bytes / 8 && gain >= credit->window_bytes / 32);
+	return gain >= window(credit) / 8 || (left < window(credit) / 8 && gain >= window(credit) / 32);
 }
 
 void rmdt_credit_announced(struct rmdt_credit *credit, uint64_t limit_off)

@@ -29,6 +29,20 @@
 uint64_t rmdt_credit_first_flow(uint64_t max_bytes);
 uint64_t rmdt_credit_first_peer(uint64_t max_bytes);
 
+/*
+ * Flows that share an association with many others (a tunnel's): how much of what is shared one of them may hold. All of
+ * them may stop being read at once, and still the next one must find room: so first windows are small and become smaller
+ * with the number of flows (a thousand of them together take no more than there is), and no window may hold more than a
+ * part of what the others leave free: with k that stand still a 1 / (1 + k / 4) is left, and never nothing.
+ */
+#define RMDT_CREDIT_SHARED_BYTES (128u * 1024u)	/* what a flow may always hold; 10 Mbit/s at 100 ms */
+#define RMDT_CREDIT_SHARE_PART 4u		/* of what is free */
+
+/* The first window of the n-th flow that is open, n from 1. */
+uint64_t rmdt_credit_first_shared(uint64_t max_bytes, uint32_t n);
+/* What one may hold now of what has so much free. */
+uint64_t rmdt_credit_share(uint64_t free_bytes);
+
 /* Shorter round trips count as this: below it scheduling, not the path, is what is measured. */
 #define RMDT_CREDIT_RTT_MIN_US 1000u
 
@@ -36,6 +50,7 @@ uint64_t rmdt_credit_first_peer(uint64_t max_bytes);
 struct rmdt_credit {
 	uint64_t window_bytes;
 	uint64_t max_bytes;
+	uint64_t share_bytes;		/* bounds the window from outside */
 	uint64_t limit_off;		/* announced last */
 	uint64_t consumed_off;
 	uint64_t highest_off;
@@ -63,6 +78,17 @@ void rmdt_credit_on_consumed(struct rmdt_credit *credit, uint64_t consumed_off, 
  * consumed since it last grew, so that a gap which never closes earns nothing.
  */
 void rmdt_credit_on_starved(struct rmdt_credit *credit, uint64_t rtt_us, uint64_t now_us);
+
+/*
+ * The window may be this large and no larger, although at least RMDT_CREDIT_SHARED_BYTES; for a flow among others. What was
+ * announced stays so.
+ */
+void rmdt_credit_set_share(struct rmdt_credit *credit, uint64_t share_bytes);
+/* The window is as large as it ever may be, and is to be announced: its parts are bounded instead. */
+void rmdt_credit_open(struct rmdt_credit *credit);
+
+/* Whether less than 64 KiB were consumed in the last two round trips: memory kept for the next bytes is kept in vain. */
+bool rmdt_credit_is_slow(const struct rmdt_credit *credit);
 
 /* The limit to announce if anything is sent now: consumed + window, never lower than before. */
 uint64_t rmdt_credit_limit(const struct rmdt_credit *credit);

@@ -354,6 +354,18 @@ int rmdt_engine_reload(struct rmdt_engine *e, char *err)
 	return rmdt_trustbox_reload(&e->trust, err ? err : unused);
 }
 
+int rmdt_engine_pin(struct rmdt_engine *e, const struct rmdt_endpoint *host, const uint8_t key[RMDT_KEY_BYTES], char *err)
+{
+	char unused[RMDT_ERROR_BYTES];
+	struct rmdt_admission a = { .key = key, .host = host->host, .port = host->port };
+
+	err = err ? err : unused;
+	if (host->host[0])
+		return rmdt_trustbox_believe(&e->trust, &a, err);
+	snprintf(err, RMDT_ERROR_BYTES, "only a host with a name can be pinned");
+	return -EINVAL;
+}
+
 int rmdt_engine_next_event(struct rmdt_engine *e, struct rmdt_event *event, int timeout_ms,
 			   struct rmdt_cancel *cancel)
 {

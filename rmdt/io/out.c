@@ -75,6 +75,17 @@ static uint64_t choose_cap(const struct rmdt_engine *engine, uint64_t wanted)
 	return wanted && wanted < most ? wanted : most;
 }
 
+void rmdt_out_share(struct rmdt_out *out)
+{
+	uint64_t share;
+
+	if (!out->shares || !out->tuned)
+		return;
+	/* One block at least, which set_limit sees to. */
+	share = rmdt_credit_share(rmdt_blocks_free_bytes(&out->engine->blocks, true));
+	rmdt_sendbuf_set_limit(out->buf, share < out->tuned_bytes ? share : out->tuned_bytes);
+}
+
 /* How much the writer may put in now. A buffer whose size the application named is the application's to fill. */
 static void tune(struct rmdt_out *out, uint64_t cwnd)
 {
@@ -85,9 +96,11 @@ static void tune(struct rmdt_out *out, uint64_t cwnd)
 	for (size_t i = 0; i < out->n_slots; i++)
 		if (out->members[i].state == RMDT_FANOUT_LIVE && out->members[i].sent_off > sent)
 			sent = out->members[i].sent_off;
-	rmdt_sendbuf_set_limit(out->buf, rmdt_credit_send_limit(&(struct rmdt_credit_send){
+	out->tuned_bytes = rmdt_credit_send_limit(&(struct rmdt_credit_send){
 		.kind = out->fanout.policy.kind, .cap_bytes = out->cap_bytes, .max_cwnd_bytes = cwnd,
-		.sent_bytes = sent - base }));
+		.sent_bytes = sent - base });
+	rmdt_sendbuf_set_limit(out->buf, out->tuned_bytes);
+	rmdt_out_share(out);
 }
 
 static int no_memory(char *err)
@@ -134,6 +147,7 @@ int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt,
 	}
 	rmdt_fanout_init(&out->fanout, &policy, engine->values.linger_us);
 	out->tuned = opt->buffer_bytes == 0;
+	out->shares = open.purpose == RMDT_TUNNEL;
 	tune(out, 0);
 	out->task.run = run;
 	out->alarm.ring = ring;

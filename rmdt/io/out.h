@@ -49,6 +49,8 @@ struct rmdt_out {
 	uint64_t cap_bytes;		/* most that the buffer may hold */
 	bool hold;
 	bool tuned;			/* the size of the buffer follows the network */
+	bool shares;			/* it is one of many and must leave room for them: a tunnel's */
+	uint64_t tuned_bytes;		/* what the buffer might have if it were alone */
 	size_t (*fill)(void *user, void *buf, size_t size);	/* NULL: writers alone */
 
 	_Atomic unsigned refs;
@@ -89,6 +91,8 @@ void rmdt_out_drop(struct rmdt_out *out);
  * who waited for that.
  */
 void rmdt_out_judge(struct rmdt_out *out);
+/* With the lock held, before a writer is given room: one flow of many takes a part of what is free. */
+void rmdt_out_share(struct rmdt_out *out);
 /* With the lock held: room may have come free. Wakes who waits for it; when nobody does, tells who had asked. */
 void rmdt_out_offer_room(struct rmdt_out *out);
 /* With the lock held: the pool was empty. */

@@ -34,6 +34,7 @@ static int attempt(struct rmdt_out *out, const struct wish *wish)
 
 	if (out->reset || out->finishing)
 		return -EPIPE;
+	rmdt_out_share(out);
 	rc = wish->try(out, wish);
 	if (rc == -EBUSY)
 		out->crowded = true;

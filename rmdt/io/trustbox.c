@@ -173,6 +173,8 @@ unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission 
 	/* What a line says about a known key stands, also for one that shares the secret. */
 	if (a->psk && verdict == RMDT_AUTHORIZED_UNKNOWN_KEY)
 		return 0;
+	if (a->ask_unlisted && !box->strict && verdict == RMDT_AUTHORIZED_UNKNOWN_KEY)
+		return 0;
 	if (exists || box->strict || !a->accept_unlisted)
 		return refuse(box, a, refusal(verdict));
 	rmdt_fingerprint(a->key, print);
@@ -183,8 +185,8 @@ unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission 
 
 /* ---- whom we believe ---- */
 
-/* line 0: another process has pinned it this moment, and our list does not have it. */
-static unsigned refuse_changed(struct rmdt_trustbox *box, struct rmdt_admission *a, unsigned line)
+/* What is wrong and where to look. line 0: another process has pinned it this moment, and our list does not have it. */
+static void describe_changed(struct rmdt_trustbox *box, const struct rmdt_admission *a, unsigned line, char *out, size_t size)
 {
 	char shown[RMDT_FINGERPRINT_BYTES], pinned[RMDT_FINGERPRINT_BYTES] = "another key";
 	uint8_t key[RMDT_TRUST_KEY_BYTES];
@@ -194,21 +196,30 @@ static unsigned refuse_changed(struct rmdt_trustbox *box, struct rmdt_admission 
 	if (line && rmdt_hosts_key(box->hosts, line, key))
 		rmdt_fingerprint(key, pinned);
 	pthread_mutex_unlock(&box->lock);
-	rmdt_log(box->log, RMDT_LOG_ERROR,
-		 "the key of \"%s\" has changed: it shows %s, but %s/known_hosts:%u has %s; if that is right, remove that line",
-		 a->host, shown, box->dir, line, pinned);
+	(void)snprintf(out, size,
+		       "the key of \"%.200s\" has changed: it shows %s, but %s/known_hosts:%u has %s; if that is right, remove that line",
+		       a->host, shown, box->dir, line, pinned);
+}
+
+static unsigned refuse_changed(struct rmdt_trustbox *box, struct rmdt_admission *a, unsigned line)
+{
+	char text[RMDT_IDENTITY_PATH_BYTES + 512];
+
+	describe_changed(box, a, line, text, sizeof(text));
+	rmdt_log(box->log, RMDT_LOG_ERROR, "%s", text);
 	snprintf(a->reason, sizeof(a->reason), "known_hosts:%u has another key for \"%.60s\"", line, a->host);
 	return RMDT_CODE_KEY_CHANGED;
 }
 
-unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a)
+/* -EKEYREJECTED: another process has pinned another key. What cannot be written is a warning, and believed for now. */
+static int pin(struct rmdt_trustbox *box, const struct rmdt_admission *a)
 {
 	char print[RMDT_FINGERPRINT_BYTES], err[RMDT_ERROR_BYTES];
 	bool added = false;
 	int rc = rmdt_identity_pin(box->dir, a->host, a->port, a->key, &added, err);
 
 	if (rc == -EKEYREJECTED)
-		return refuse_changed(box, a, 0);
+		return rc;
 	rmdt_fingerprint(a->key, print);
 	if (rc)
 		rmdt_log(box->log, RMDT_LOG_WARNING, "cannot pin the key %s of \"%s\": %s", print, a->host, err);
@@ -219,6 +230,46 @@ unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a)
 	return 0;
 }
 
+unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a)
+{
+	return pin(box, a) ? refuse_changed(box, a, 0) : 0;
+}
+
+static enum rmdt_hosts_verdict look_up_host(struct rmdt_trustbox *box, const struct rmdt_admission *a, unsigned *line)
+{
+	enum rmdt_hosts_verdict verdict;
+
+	pthread_mutex_lock(&box->lock);
+	verdict = rmdt_hosts_check(box->hosts, a->host, a->port, a->key, line);
+	pthread_mutex_unlock(&box->lock);
+	return verdict;
+}
+
+int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission *a, char err[RMDT_ERROR_BYTES])
+{
+	char print[RMDT_FINGERPRINT_BYTES];
+	unsigned line = 0;
+
+	switch (look_up_host(box, a, &line)) {
+	case RMDT_HOSTS_MATCH:
+		return 0;
+	case RMDT_HOSTS_CHANGED:
+		describe_changed(box, a, line, err, RMDT_ERROR_BYTES);
+		return -EKEYREJECTED;
+	case RMDT_HOSTS_UNKNOWN:
+		break;
+	}
+	if (box->strict) {
+		rmdt_fingerprint(a->key, print);
+		(void)snprintf(err, RMDT_ERROR_BYTES, "key %s of \"%.100s\" is not in known_hosts, and strict is set", print, a->host);
+		return -EKEYREJECTED;
+	}
+	if (!pin(box, a))
+		return 0;
+	describe_changed(box, a, 0, err, RMDT_ERROR_BYTES);
+	return -EKEYREJECTED;
+}
+
 unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission *a)
 {
 	enum rmdt_hosts_verdict verdict;
@@ -226,9 +277,7 @@ unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission
 
 	a->may = RMDT_MAY_ALL;
 	a->allowed[0] = '\0';
-	pthread_mutex_lock(&box->lock);
-	verdict = rmdt_hosts_check(box->hosts, a->host, a->port, a->key, &line);
-	pthread_mutex_unlock(&box->lock);
+	verdict = look_up_host(box, a, &line);
 	a->listed = verdict == RMDT_HOSTS_MATCH;
 	if (verdict == RMDT_HOSTS_MATCH)
 		return 0;

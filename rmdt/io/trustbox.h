@@ -47,6 +47,7 @@ struct rmdt_admission {
 	unsigned purpose;			/* enum rmdt_purpose */
 	bool psk;				/* a pre-shared key matched */
 	bool accept_unlisted;			/* inbound */
+	bool ask_unlisted;			/* inbound */
 	const char *host;			/* outbound: as asked for */
 	uint16_t port;				/* outbound */
 
@@ -61,6 +62,11 @@ unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission 
 unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
 /* The same, for a key that is_unknown: writes it to known_hosts. Refused when another process has pinned another meanwhile. */
 unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a);
+/*
+ * The rule of first use for a host that dialled us; of `a` only key, host and port count. 0: known_hosts holds this key for
+ * it, or none, and then it is pinned. -EKEYREJECTED with err: it holds another, or none and `strict` is set.
+ */
+int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission *a, char err[RMDT_ERROR_BYTES]);
 /* A purpose as the bit of authorized_keys; RMDT_OTHER has none: 0. */
 unsigned rmdt_trustbox_bit(unsigned purpose);
 

@@ -81,7 +81,7 @@ void rmdt_welcome_admit(struct rmdt_link *link)
 	struct rmdt_admission a = {
 		.key = rmdt_conn_remote_key(link->conn), .from = rmdt_conn_remote(link->conn),
 		.purpose = rmdt_conn_role(link->conn), .psk = rmdt_conn_used_psk(link->conn),
-		.accept_unlisted = e->opt.accept_unlisted,
+		.accept_unlisted = e->opt.accept_unlisted, .ask_unlisted = e->opt.ask_unlisted && e->opt.admit,
 	};
 	uint64_t rate, rtt_us;
 	unsigned code;

@@ -117,6 +117,8 @@ static void test_sparing_leaves_an_eighth(void **state)
 	for (int i = 0; i < 14; i++)
 		assert_non_null(block[i] = rmdt_blocks_get_sparing(&pool));
 	assert_null(rmdt_blocks_get_sparing(&pool));
+	assert_int_equal(rmdt_blocks_free_bytes(&pool, true), 0);
+	assert_int_equal(rmdt_blocks_free_bytes(&pool, false), pool.spare * RMDT_BLOCK_BYTES);
 	assert_non_null(block[14] = rmdt_blocks_get(&pool));
 	assert_non_null(block[15] = rmdt_blocks_get(&pool));
 	assert_null(rmdt_blocks_get(&pool));

@@ -166,6 +166,77 @@ static void test_window_grows_for_a_reader_that_waits_for_repairs(void **state)
 	assert_int_equal(rmdt_credit_limit(&c), 2300);
 }
 
+/* A thousand flows that all stop being read at once find room for their first windows, and the next one for its. */
+static void test_first_windows_of_many(void **state)
+{
+	const uint64_t max = 250 * MIB;
+	uint64_t sum = 0;
+
+	(void)state;
+	for (uint32_t n = 1; n <= 1000; n++) {
+		uint64_t first = rmdt_credit_first_shared(max, n);
+
+		assert_true(first >= RMDT_CREDIT_SHARED_BYTES);
+		assert_true(n == 1 || first <= rmdt_credit_first_shared(max, n - 1));
+		sum += first;
+	}
+	assert_true(sum < max);
+	assert_true(rmdt_credit_first_shared(max, 1) >= 15 * MIB);
+	assert_int_equal(rmdt_credit_first_shared(max, 0), rmdt_credit_first_shared(max, 1));
+	assert_int_equal(rmdt_credit_first_shared(65536, 5), 65536);
+}
+
+/* A share bounds what is announced from then on, is announced in parts of itself, and leaves the least that any flow has. */
+static void test_share(void **state)
+{
+	struct rmdt_credit c;
+
+	(void)state;
+	rmdt_credit_init(&c, 0, 16 * MIB, 64 * MIB);
+	rmdt_credit_set_share(&c, MIB);
+	assert_int_equal(rmdt_credit_limit(&c), 16 * MIB);	/* a word is a word */
+	rmdt_credit_on_data(&c, 16 * MIB);
+	rmdt_credit_on_consumed(&c, 15 * MIB, 1000, 1000000);
+	assert_int_equal(rmdt_credit_limit(&c), 16 * MIB);
+	rmdt_credit_on_consumed(&c, 15 * MIB + MIB / 16, 1000, 2000000);
+	assert_int_equal(rmdt_credit_limit(&c), 16 * MIB + MIB / 16);
+	assert_true(rmdt_credit_due(&c, 16 * MIB));
+	assert_false(rmdt_credit_due(&c, 15 * MIB));
+	rmdt_credit_set_share(&c, 0);
+	rmdt_credit_announced(&c, 16 * MIB + MIB / 16);
+	rmdt_credit_on_consumed(&c, 17 * MIB, 1000, 3000000);
+	assert_int_equal(rmdt_credit_limit(&c), 17 * MIB + RMDT_CREDIT_SHARED_BYTES);
+	rmdt_credit_set_share(&c, 1000 * MIB);
+	assert_true(rmdt_credit_limit(&c) <= 17 * MIB + 64 * MIB);
+	rmdt_credit_open(&c);
+	assert_int_equal(rmdt_credit_limit(&c), 17 * MIB + 64 * MIB);
+}
+
+/* However many stand still one after another, each leaves something for the next. */
+static void test_shares_leave_room(void **state)
+{
+	uint64_t held = 0, cap = 400 * MIB;
+
+	(void)state;
+	for (int k = 0; k < 20; k++)
+		held += rmdt_credit_share(cap - held);
+	assert_true(held < cap && cap - held > MIB);
+}
+
+static void test_slow(void **state)
+{
+	struct rmdt_credit c;
+
+	(void)state;
+	rmdt_credit_init(&c, 0, 16 * MIB, 64 * MIB);
+	rmdt_credit_on_consumed(&c, 1000, 1000, 1000);
+	assert_true(rmdt_credit_is_slow(&c));
+	rmdt_credit_on_consumed(&c, 70000, 1000, 1500);
+	assert_false(rmdt_credit_is_slow(&c));
+	rmdt_credit_on_consumed(&c, 70001, 1000, 5000);
+	assert_true(rmdt_credit_is_slow(&c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +246,10 @@ int main(void)
 		cmocka_unit_test(test_grows_to_the_path),
 		cmocka_unit_test(test_stays_small),
 		cmocka_unit_test(test_send_limit),
+		cmocka_unit_test(test_first_windows_of_many),
+		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_shares_leave_room),
+		cmocka_unit_test(test_slow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is let in and whom we believe, over real files in a folder of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "io/trustbox.h"
+
+static const uint8_t key_a[RMDT_KEY_BYTES] = { 1, 2, 3 }, key_b[RMDT_KEY_BYTES] = { 4, 5, 6 };
+
+struct place {
+	char dir[64];
+	struct rmdt_config_values v;
+	struct rmdt_log log;
+	unsigned lines;
+	char last[1024];
+	struct rmdt_trustbox box;
+};
+
+static void keep_line(void *ctx, int level, const char *line)
+{
+	struct place *p = ctx;
+
+	(void)level;
+	p->lines++;
+	snprintf(p->last, sizeof(p->last), "%s", line);
+}
+
+static void open_box(struct place *p)
+{
+	char err[RMDT_ERROR_BYTES];
+
+	assert_int_equal(rmdt_trustbox_init(&p->box, &p->v, &p->log, err), 0);
+}
+
+static int setup(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	strcpy(p->dir, "/tmp/rmdt-trustbox-XXXXXX");
+	if (!mkdtemp(p->dir))
+		return -1;
+	rmdt_config_values(NULL, &p->v);
+	p->v.identity = p->dir;
+	p->log.level = RMDT_LOG_WARNING;
+	p->log.write = keep_line;
+	p->log.ctx = p;
+	open_box(p);
+	*state = p;
+	return 0;
+}
+
+static void remove_file(const struct place *p, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	unlink(path);
+}
+
+static int teardown(void **state)
+{
+	struct place *p = *state;
+
+	rmdt_trustbox_fini(&p->box);
+	remove_file(p, "id");
+	remove_file(p, "id.pub");
+	remove_file(p, "known_hosts");
+	remove_file(p, "authorized_keys");
+	remove_file(p, ".lock");
+	rmdir(p->dir);
+	free(p);
+	return 0;
+}
+
+static void write_file(const struct place *p, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int believe(struct place *p, const char *host, uint16_t port, const uint8_t *key, char *err)
+{
+	struct rmdt_admission a = { .key = key, .host = host, .port = port };
+
+	return rmdt_trustbox_believe(&p->box, &a, err);
+}
+
+/* First use pins, with one line; the same key is then believed without one, another is not, and another port is another host. */
+static void test_first_use(void **state)
+{
+	struct place *p = *state;
+	char err[RMDT_ERROR_BYTES] = "";
+
+	assert_int_equal(believe(p, "relay.example", 4453, key_a, err), 0);
+	assert_int_equal(p->lines, 1);
+	assert_non_null(strstr(p->last, "pinned the key SHA256:"));
+	assert_non_null(strstr(p->last, "\"relay.example\""));
+	assert_int_equal(believe(p, "Relay.example.", 4453, key_a, err), 0);
+	assert_int_equal(p->lines, 1);
+	assert_string_equal(err, "");
+	assert_int_equal(believe(p, "relay.example", 4453, key_b, err), -EKEYREJECTED);
+	assert_non_null(strstr(err, "\"relay.example\" has changed"));
+	assert_non_null(strstr(err, p->dir));
+	assert_non_null(strstr(err, "known_hosts:1 "));
+	assert_int_equal(believe(p, "relay.example", 4454, key_b, err), 0);
+	assert_int_equal(p->lines, 2);
+	/* What was pinned is there for whoever comes later. */
+	rmdt_trustbox_fini(&p->box);
+	open_box(p);
+	assert_int_equal(believe(p, "relay.example", 4453, key_a, err), 0);
+	assert_int_equal(believe(p, "relay.example", 4453, key_b, err), -EKEYREJECTED);
+	assert_int_equal(p->lines, 2);
+}
+
+/* Another process was faster: our list does not know it yet. */
+static void test_pinned_meanwhile(void **state)
+{
+	struct place *p = *state;
+	struct rmdt_trustbox other;
+	struct rmdt_admission a = { .key = key_a, .host = "h", .port = 1 };
+	char err[RMDT_ERROR_BYTES] = "";
+
+	assert_int_equal(rmdt_trustbox_init(&other, &p->v, &p->log, err), 0);
+	assert_int_equal(rmdt_trustbox_believe(&other, &a, err), 0);
+	rmdt_trustbox_fini(&other);
+	assert_int_equal(believe(p, "h", 1, key_b, err), -EKEYREJECTED);
+	assert_non_null(strstr(err, "another key"));
+}
+
+static void test_strict(void **state)
+{
+	struct place *p = *state;
+	char err[RMDT_ERROR_BYTES] = "";
+
+	assert_int_equal(believe(p, "known", 1, key_a, err), 0);
+	p->box.strict = true;
+	assert_int_equal(believe(p, "known", 1, key_a, err), 0);
+	assert_int_equal(believe(p, "unknown", 1, key_a, err), -EKEYREJECTED);
+	assert_non_null(strstr(err, "strict"));
+}
+
+static unsigned inbound(struct place *p, bool accept, bool ask, bool *listed)
+{
+	struct rmdt_addr from = { 0 };
+	struct rmdt_admission a = { .key = key_a, .from = &from, .purpose = RMDT_TUNNEL, .accept_unlisted = accept,
+				    .ask_unlisted = ask };
+	unsigned code = rmdt_trustbox_inbound(&p->box, &a);
+
+	*listed = a.listed;
+	return code;
+}
+
+/* Whoever is not listed is put to the application: silently, also where there is a list, and never when strict. */
+static void test_ask_unlisted(void **state)
+{
+	struct place *p = *state;
+	char line[RMDT_HOSTS_LINE_BYTES], base64[RMDT_TRUST_BASE64_BYTES], err[RMDT_ERROR_BYTES];
+	bool listed;
+
+	assert_int_equal(inbound(p, false, false, &listed), RMDT_CODE_UNAUTHORISED);
+	p->lines = 0;
+	assert_int_equal(inbound(p, false, true, &listed), 0);
+	assert_false(listed);
+	assert_int_equal(p->lines, 0);
+
+	rmdt_trust_base64(key_b, base64);
+	snprintf(line, sizeof(line), "rmdt-x25519 %s\n", base64);
+	write_file(p, "authorized_keys", line);
+	assert_int_equal(rmdt_trustbox_reload(&p->box, err), 0);
+	assert_int_equal(inbound(p, true, false, &listed), RMDT_CODE_UNAUTHORISED);
+	assert_int_equal(inbound(p, true, true, &listed), 0);
+	assert_false(listed);
+
+	/* What a line says about a known key stands. */
+	rmdt_trust_base64(key_a, base64);
+	snprintf(line, sizeof(line), "only=pipe rmdt-x25519 %s\n", base64);
+	write_file(p, "authorized_keys", line);
+	assert_int_equal(rmdt_trustbox_reload(&p->box, err), 0);
+	assert_int_equal(inbound(p, true, true, &listed), RMDT_CODE_UNAUTHORISED);
+
+	write_file(p, "authorized_keys", "");
+	assert_int_equal(rmdt_trustbox_reload(&p->box, err), 0);
+	p->box.strict = true;
+	assert_int_equal(inbound(p, true, true, &listed), RMDT_CODE_UNAUTHORISED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_first_use, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pinned_meanwhile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strict, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ask_unlisted, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
