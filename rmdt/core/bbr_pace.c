@@ -9,6 +9,7 @@
 #define DOWN_PACING_GAIN 900
 #define CRUISE_PACING_GAIN 990		/* a percent less, so that no queue is left standing ... */
 #define CRUISE_EMPTY_PACING_GAIN 1000	/* ... unless there is hardly any */
+#define CRUISE_QUEUE_LEAST_US 4000	/* less is none here: a lucky least RTT and late threads look like that */
 #define QUEUED_LESS 30			/* taken off while there is one, when yielding */
 #define SHORT_PACING_GAIN 1250		/* threads, not the path, make the noise there */
 #define UP_PACING_GAIN 1250
@@ -104,8 +105,20 @@ static uint64_t up_gain(const struct rmdt_bbr *bbr)
 	return RMDT_BBR_ONE + up_step(bbr);
 }
 
+/* A queue above it is let run empty while cruising. */
+static uint64_t cruise_thresh_us(const struct rmdt_bbr *bbr)
+{
+	uint64_t thresh_us = rmdt_bbr_queue_thresh_us(bbr, 1), least_us = CRUISE_QUEUE_LEAST_US;
+
+	if (bbr->full_queue_us != 0)
+		least_us = rmdt_bbr_smaller(least_us, bbr->full_queue_us / 2);
+	return rmdt_bbr_larger(thresh_us, least_us);
+}
+
 static uint64_t pacing_gain(const struct rmdt_bbr *bbr)
 {
+	uint64_t queue_us = rmdt_bbr_model_queue_us(&bbr->model), thresh_us = cruise_thresh_us(bbr);
+
 	switch (bbr->state) {
 	case RMDT_BBR_STARTUP:
 		return STARTUP_PACING_GAIN;
@@ -122,9 +135,9 @@ static uint64_t pacing_gain(const struct rmdt_bbr *bbr)
 	}
 	if (rmdt_bbr_model_is_short(&bbr->model))
 		return SHORT_PACING_GAIN;
-	if (2 * rmdt_bbr_model_queue_us(&bbr->model) < rmdt_bbr_queue_thresh_us(bbr, 1))
+	if (2 * queue_us < thresh_us)
 		return CRUISE_EMPTY_PACING_GAIN;
-	if (!rmdt_bbr_has_queue(bbr, 1))
+	if (queue_us <= thresh_us)
 		return CRUISE_PACING_GAIN;
 	return CRUISE_PACING_GAIN - QUEUED_LESS * rmdt_bbr_yielding(bbr) / RMDT_BBR_ONE;
 }
