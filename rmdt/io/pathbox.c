@@ -7,14 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "io/address.h"
 #include "io/random.h"
+#include "io/spawn.h"
 
 #define FILE_NAME "paths"
+/* Of a millisecond: longer than any other takes that is not stuck. */
+#define LOCK_TRIES 100
 /* A path of ours and a name in it. */
 #define PATH_BYTES (RMDT_IDENTITY_PATH_BYTES + 32)
 
@@ -96,8 +100,8 @@ static bool write_text(int fd, const char *text, size_t len)
 }
 
 /*
- * A file of its own that then takes the name: whoever reads finds the old text or the new one. Not synced: a crash may cost what
- * was learned, but waiting for a disk would cost every transfer.
+ * A file of its own that then takes the name: whoever reads finds the old text or the new one. Not synced: a crash of
+ * the machine may cost what was learned, but waiting for a disk would cost every end.
  */
 static int replace(const char *dir, const char *text, size_t len)
 {
@@ -123,22 +127,106 @@ static int replace(const char *dir, const char *text, size_t len)
 }
 
 /* Others may have written meanwhile: the newer memory of a path counts, and of two of one second ours. */
+static void merge(struct rmdt_pathbox *box, struct rmdt_paths *all)
+{
+	pthread_mutex_lock(&box->lock);
+	for (size_t i = 0; i < box->paths.n; i++)
+		rmdt_paths_put(all, &box->paths.at[i]);
+	box->news = false;
+	pthread_mutex_unlock(&box->lock);
+}
+
+/*
+ * Both ends of an association may be on one machine and learn of its end at the same moment. A lock of the directory, since the
+ * file is replaced; without it, or when whoever has it sleeps, it is better to write than to wait. To be closed; or -1.
+ */
+static int lock_dir(const char *dir)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (unsigned i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++)
+		nanosleep(&pause, NULL);
+	return fd;
+}
+
 static void save(struct rmdt_pathbox *box)
 {
 	struct rmdt_paths *all = calloc(1, sizeof(*all));
 	char *text = malloc(RMDT_PATHS_TEXT_BYTES);
-	int rc = -ENOMEM;
+	int lock = lock_dir(box->dir), rc = -ENOMEM;
 
 	if (all && text) {
 		load(box, all, text, false);
-		for (size_t i = 0; i < box->paths.n; i++)
-			rmdt_paths_put(all, &box->paths.at[i]);
+		merge(box, all);
 		rc = replace(box->dir, text, rmdt_paths_format(all, text));
 	}
 	free(all);
 	free(text);
+	if (lock >= 0)
+		close(lock);
 	if (rc < 0)
 		rmdt_log(box->log, RMDT_LOG_INFO, "%s/" FILE_NAME ": cannot write: %s", box->dir, strerror(-rc));
+}
+
+/* ---- the writer ---- */
+
+/* With the lock held: waits until there is something to write, but not before `at`. False: the end. */
+static bool await_news(struct rmdt_pathbox *box, const struct timespec *at)
+{
+	int rc = 0;
+
+	while (!box->ending && rc != ETIMEDOUT)
+		rc = pthread_cond_timedwait(&box->changed, &box->lock, at);
+	while (!box->ending && !box->news)
+		pthread_cond_wait(&box->changed, &box->lock);
+	return !box->ending;
+}
+
+static void *write_now_and_then(void *ctx)
+{
+	struct rmdt_pathbox *box = ctx;
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	pthread_mutex_lock(&box->lock);
+	while (await_news(box, &at)) {
+		pthread_mutex_unlock(&box->lock);
+		save(box);
+		clock_gettime(CLOCK_MONOTONIC, &at);
+		at.tv_sec += RMDT_PATHBOX_EVERY_S;
+		pthread_mutex_lock(&box->lock);
+	}
+	pthread_mutex_unlock(&box->lock);
+	return NULL;
+}
+
+/* With the lock held. Without a thread the end must do. */
+static void wake_writer(struct rmdt_pathbox *box)
+{
+	if (!box->writes)
+		box->writes = rmdt_spawn(&box->writer, write_now_and_then, box) == 0;
+	pthread_cond_signal(&box->changed);
+}
+
+static void end_writer(struct rmdt_pathbox *box)
+{
+	pthread_mutex_lock(&box->lock);
+	box->ending = true;
+	pthread_cond_signal(&box->changed);
+	pthread_mutex_unlock(&box->lock);
+	if (box->writes)
+		pthread_join(box->writer, NULL);
+}
+
+static void init_changed(pthread_cond_t *changed)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(changed, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 /* ---- the box ---- */
@@ -151,6 +239,7 @@ void rmdt_pathbox_init(struct rmdt_pathbox *box, const char *dir, bool on, const
 	box->log = log;
 	snprintf(box->dir, sizeof(box->dir), "%s", dir);
 	pthread_mutex_init(&box->lock, NULL);
+	init_changed(&box->changed);
 	box->on = on;
 	text = on ? malloc(RMDT_PATHS_TEXT_BYTES) : NULL;
 	if (text)
@@ -160,8 +249,10 @@ void rmdt_pathbox_init(struct rmdt_pathbox *box, const char *dir, bool on, const
 
 void rmdt_pathbox_fini(struct rmdt_pathbox *box)
 {
+	end_writer(box);
 	if (box->news)
 		save(box);
+	pthread_cond_destroy(&box->changed);
 	pthread_mutex_destroy(&box->lock);
 }
 
@@ -202,5 +293,6 @@ void rmdt_pathbox_learn(struct rmdt_pathbox *box, const uint8_t key[RMDT_TRUST_K
 	pthread_mutex_lock(&box->lock);
 	rmdt_paths_put(&box->paths, &path);
 	box->news = true;
+	wake_writer(box);
 	pthread_mutex_unlock(&box->lock);
 }

@@ -5,13 +5,13 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/address.h"
+#include "io/spawn.h"
 
 /* Shared by the asker and the thread that asks the system; whoever lets go last frees it. */
 struct rmdt_resolve {
@@ -128,19 +128,12 @@ static void *run(void *arg)
 /* Detached: a resolver that hangs must not hang whoever has lost interest. */
 static int start_thread(struct rmdt_resolve *r)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
 	pthread_t id;
-	int rc;
+	int rc = rmdt_spawn(&id, run, r);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&id, &attr, run, r);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return -rc;
+	if (rc == 0)
+		pthread_detach(id);
+	return rc;
 }
 
 int rmdt_resolve_start(const char *host, uint16_t port, void (*done)(void *ctx), void *ctx, struct rmdt_resolve **out)

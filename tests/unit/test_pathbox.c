@@ -145,6 +145,24 @@ static void test_off(void **state)
 	assert_int_equal(recall(false, 0x0a000001), 0);
 }
 
+/* A process that is killed has written what it learned before: at once, and then not more often than now and then. */
+static void test_written_before_the_end(void **state)
+{
+	struct rmdt_addr one = address(0x0a000001, 1), two = address(0x0a000002, 1);
+	struct rmdt_pathbox box;
+
+	(void)state;
+	rmdt_pathbox_init(&box, dir, true, &box_log);
+	rmdt_pathbox_learn(&box, key, &one, 1000000, 50000);
+	for (unsigned i = 0; i < 5000 && access(file, F_OK) < 0; i++)
+		usleep(1000);
+	assert_int_equal(recall(true, 0x0a000001), 1000000);
+	rmdt_pathbox_learn(&box, key, &two, 2000000, 50000);
+	rmdt_pathbox_fini(&box);
+	assert_int_equal(recall(true, 0x0a000001), 1000000);
+	assert_int_equal(recall(true, 0x0a000002), 2000000);
+}
+
 /* Two engines at once: what the one wrote while the other lived is kept. */
 static void test_two_at_once(void **state)
 {
@@ -229,6 +247,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_from_one_to_the_next, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_learned_nothing_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_written_before_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_lines_are_named_and_harmless, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_things_in_its_place, setup, teardown),
