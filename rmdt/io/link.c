@@ -298,7 +298,7 @@ static void dispatch(struct rmdt_link *link, const struct rmdt_conn_event *ev)
 		break;
 	case RMDT_CONN_MOVED:
 		if (current)
-			rmdt_peer_on_moved(peer);
+			rmdt_welcome_moved(link);
 		break;
 	case RMDT_CONN_RESTART_HINT:
 		if (current)

@@ -4,6 +4,20 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+bool rmdt_log_may(struct rmdt_log_limit *limit, uint64_t now_us, unsigned *untold)
+{
+	uint64_t full_us = limit->full_us > now_us ? limit->full_us : now_us;
+
+	if (full_us - now_us > (RMDT_LOG_BURST - 1) * RMDT_LOG_EVERY_US) {
+		limit->untold++;
+		return false;
+	}
+	limit->full_us = full_us + RMDT_LOG_EVERY_US;
+	*untold = limit->untold;
+	limit->untold = 0;
+	return true;
+}
+
 void rmdt_log(const struct rmdt_log *log, enum rmdt_log_level level, const char *format, ...)
 {
 	char line[RMDT_LOG_LINE_BYTES];

@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 
 #include "io/address.h"
+#include "io/clock.h"
 
 unsigned rmdt_trustbox_bit(unsigned purpose)
 {
@@ -131,9 +132,20 @@ static unsigned refuse(struct rmdt_trustbox *box, struct rmdt_admission *a, cons
 {
 	char print[RMDT_FINGERPRINT_BYTES], text[RMDT_ADDRESS_TEXT_BYTES];
 
+	unsigned untold = 0;
+	bool told;
+
 	rmdt_fingerprint(a->key, print);
 	snprintf(a->reason, sizeof(a->reason), "key %s %s", print, why);
-	rmdt_log(box->log, RMDT_LOG_WARNING, "refused %s: %s", rmdt_address_format(a->from, text), a->reason);
+	pthread_mutex_lock(&box->lock);
+	told = rmdt_log_may(&box->refusals, rmdt_clock_us(), &untold);
+	pthread_mutex_unlock(&box->lock);
+	if (told && untold)
+		rmdt_log(box->log, RMDT_LOG_WARNING, "refused %s: %s; and %u more before it",
+			 rmdt_address_format(a->from, text), a->reason, untold);
+	else if (told)
+		rmdt_log(box->log, RMDT_LOG_WARNING, "refused %s: %s", rmdt_address_format(a->from, text),
+			 a->reason);
 	return RMDT_CODE_UNAUTHORISED;
 }
 
@@ -181,6 +193,15 @@ unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission 
 	rmdt_log(box->log, RMDT_LOG_WARNING, "accepting %s with the unlisted key %s",
 		 rmdt_address_format(a->from, text), print);
 	return 0;
+}
+
+unsigned rmdt_trustbox_moved(struct rmdt_trustbox *box, struct rmdt_admission *a)
+{
+	bool exists;
+
+	if (look_up(box, a, &exists) != RMDT_AUTHORIZED_WRONG_ADDRESS)
+		return 0;
+	return refuse(box, a, refusal(RMDT_AUTHORIZED_WRONG_ADDRESS));
 }
 
 /* ---- whom we believe ---- */

@@ -31,6 +31,7 @@ struct rmdt_trustbox {
 	pthread_mutex_t lock;			/* leaf; of the lists */
 	struct rmdt_authorized *authorized;	/* NULL: there is no such file */
 	struct rmdt_hosts *hosts;
+	struct rmdt_log_limit refusals;
 };
 
 /* Negative errno with err. */
@@ -60,6 +61,8 @@ struct rmdt_admission {
 /* 0, or the code to refuse with. May log. */
 unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
 unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
+/* Of an inbound one that came in by its line and has moved: 0, or what to close with, if its line forbids the new address. */
+unsigned rmdt_trustbox_moved(struct rmdt_trustbox *box, struct rmdt_admission *a);
 /* The same, for a key that is_unknown: writes it to known_hosts. Refused when another process has pinned another meanwhile. */
 unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a);
 /*

@@ -102,6 +102,22 @@ void rmdt_welcome_admit(struct rmdt_link *link)
 	rmdt_conn_admit(link->conn, link->thread->now_us, code, code ? a.reason : NULL);
 }
 
+void rmdt_welcome_moved(struct rmdt_link *link)
+{
+	struct rmdt_admission a = {
+		.key = rmdt_conn_remote_key(link->conn), .from = rmdt_conn_remote(link->conn),
+		.purpose = rmdt_conn_role(link->conn),
+	};
+	unsigned code = 0;
+
+	if (link->kind == RMDT_LINK_INBOUND)
+		code = rmdt_trustbox_moved(&link->thread->engine->trust, &a);
+	if (code)
+		rmdt_link_close(link, code, a.reason);
+	else
+		rmdt_peer_on_moved(link->peer);
+}
+
 /* ---- up ---- */
 
 /*
@@ -115,7 +131,7 @@ static bool conflicts(struct rmdt_peer *old, struct rmdt_peer *fresh, bool *fres
 	int order;
 
 	*fresh_loses = false;
-	if (old == fresh || old->state != RMDT_PEER_IS_UP || old->role != fresh->role ||
+	if (old == fresh || old->state != RMDT_PEER_IS_UP || old->close_code || old->role != fresh->role ||
 	    memcmp(old->info.key, fresh->info.key, RMDT_KEY_BYTES) != 0 ||
 	    strcmp(old->info.name, fresh->info.name) != 0)
 		return false;
@@ -131,7 +147,7 @@ static bool conflicts(struct rmdt_peer *old, struct rmdt_peer *fresh, bool *fres
 	return true;
 }
 
-/* The peer that has to go, with a reference; NULL: none. Only identities are compared, and they are constant once up. */
+/* A peer that has to go and was not told yet, with a reference; NULL: none. Only identities are compared, and they are constant once up. */
 static struct rmdt_peer *find_conflict(struct rmdt_peer *fresh)
 {
 	struct rmdt_engine *e = fresh->engine;
@@ -169,7 +185,7 @@ static struct rmdt_peer *make_inbound(struct rmdt_link *link)
 
 void rmdt_welcome_up(struct rmdt_link *link)
 {
-	struct rmdt_peer *peer = link->peer, *loser;
+	struct rmdt_peer *peer = link->peer, *loser = NULL;
 
 	if (link->half_open) {
 		link->half_open = false;
@@ -186,8 +202,7 @@ void rmdt_welcome_up(struct rmdt_link *link)
 	if (link->kind == RMDT_LINK_ATTEMPT)
 		rmdt_connect_won(peer, link);
 	rmdt_peer_on_up(peer, link);
-	loser = find_conflict(peer);
-	if (loser) {
+	while (loser != peer && (loser = find_conflict(peer))) {
 		rmdt_peer_close(loser, RMDT_CODE_REPLACED, "a newer association of the same key, role and name");
 		rmdt_peer_drop(loser);
 	}

@@ -286,7 +286,7 @@ static void test_peer_close(void **state)
 	kit_stop(&b);
 }
 
-/* A second engine with the same key and name takes the place of the first; one with another name does not. */
+/* A second engine with the same key and name takes all places of the first; one with another name does not. */
 static void test_replaced(void **state)
 {
 	struct kit_node b = { 0 }, first = { .name = "mirror" }, second = { .name = "mirror" }, third = { .name = "other" };
@@ -299,10 +299,11 @@ static void test_replaced(void **state)
 	kit_start(&second);
 	kit_start(&third);
 	kit_connect_up(&first, &b);
+	kit_connect_up(&first, &b);
 	kit_connect_up(&third, &b);
 	assert_int_equal(kit_count(&first, RMDT_EVENT_PEER_DOWN), 0);
 	kit_connect_up(&second, &b);
-	kit_await(&first, RMDT_EVENT_PEER_DOWN, 1);
+	kit_await(&first, RMDT_EVENT_PEER_DOWN, 2);
 	assert_int_equal(first.last[RMDT_EVENT_PEER_DOWN].code, RMDT_CODE_REPLACED);
 	assert_int_equal(kit_count(&third, RMDT_EVENT_PEER_DOWN), 0);
 	assert_int_equal(kit_count(&second, RMDT_EVENT_PEER_DOWN), 0);

@@ -8,11 +8,13 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "io/address.h"
 #include "io/trustbox.h"
 
 static const uint8_t key_a[RMDT_KEY_BYTES] = { 1, 2, 3 }, key_b[RMDT_KEY_BYTES] = { 4, 5, 6 };
@@ -200,6 +202,59 @@ static void test_ask_unlisted(void **state)
 	assert_int_equal(inbound(p, true, true, &listed), RMDT_CODE_UNAUTHORISED);
 }
 
+/* A stranger who comes again and again does not fill the disk. */
+static void test_refusals_are_told_now_and_then(void **state)
+{
+	struct place *p = *state;
+	struct rmdt_log_limit limit = { 0 };
+	const uint64_t every = RMDT_LOG_EVERY_US;
+	unsigned untold = 99;
+	bool listed;
+
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(inbound(p, false, false, &listed), RMDT_CODE_UNAUTHORISED);
+	assert_in_range(p->lines, RMDT_LOG_BURST, 2 * RMDT_LOG_BURST);
+
+	for (unsigned i = 0; i < RMDT_LOG_BURST; i++) {
+		assert_true(rmdt_log_may(&limit, 1000, &untold));
+		assert_int_equal(untold, 0);
+	}
+	assert_false(rmdt_log_may(&limit, 1000, &untold));
+	assert_false(rmdt_log_may(&limit, 999 + every, &untold));
+	assert_true(rmdt_log_may(&limit, 1000 + every, &untold));
+	assert_int_equal(untold, 2);
+	assert_false(rmdt_log_may(&limit, 1000 + every, &untold));
+	assert_true(rmdt_log_may(&limit, 1000 + 100 * every, &untold));
+	assert_int_equal(untold, 1);
+	for (unsigned i = 1; i < RMDT_LOG_BURST; i++)
+		assert_true(rmdt_log_may(&limit, 1000 + 100 * every, &untold));
+	assert_false(rmdt_log_may(&limit, 1000 + 100 * every, &untold));
+}
+
+/* What a line says about addresses counts as long as the association lives. */
+static void test_moved(void **state)
+{
+	struct place *p = *state;
+	char line[RMDT_HOSTS_LINE_BYTES], base64[RMDT_TRUST_BASE64_BYTES], err[RMDT_ERROR_BYTES];
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a010203) };
+	struct rmdt_addr from;
+	struct rmdt_admission a = { .key = key_a, .from = &from, .purpose = RMDT_TUNNEL };
+
+	rmdt_trust_base64(key_a, base64);
+	snprintf(line, sizeof(line), "from=10.1.0.0/16 rmdt-x25519 %s\n", base64);
+	write_file(p, "authorized_keys", line);
+	assert_int_equal(rmdt_trustbox_reload(&p->box, err), 0);
+	assert_true(rmdt_address_set(&from, (struct sockaddr *)&sin, sizeof(sin)));
+	assert_int_equal(rmdt_trustbox_moved(&p->box, &a), 0);
+	sin.sin_addr.s_addr = htonl(0x0a020203);
+	assert_true(rmdt_address_set(&from, (struct sockaddr *)&sin, sizeof(sin)));
+	assert_int_equal(rmdt_trustbox_moved(&p->box, &a), RMDT_CODE_UNAUTHORISED);
+	assert_non_null(strstr(a.reason, "not from this address"));
+	/* Who came in without a line may go where it likes. */
+	a.key = key_b;
+	assert_int_equal(rmdt_trustbox_moved(&p->box, &a), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +262,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pinned_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ask_unlisted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusals_are_told_now_and_then, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
