@@ -8,7 +8,7 @@
 #include <rmdt/rmdt.h>
 
 /*
- * Settings of an engine. One table (config.c) names every key with its default, kind, range and
+ * Settings of an engine. One table (setting.h) names every key with its default, kind, range and
  * help; it drives the ini files, the environment, rmdt_config_set() and the options of the
  * programs. rmdt.h holds the text interface; this header adds what the shell needs: the values in
  * their own types.
