@@ -72,6 +72,7 @@ struct rmdt_bbr {
 	uint64_t full_queue_us;		/* delay of the queue when it overflowed; 0: never seen */
 	uint64_t cut_round;		/* round of the last cut */
 	uint32_t cut_baseline_ppm;	/* baseline at the last cut */
+	bool learns_loss;		/* a probe ended by loss of unknown kind: hold back until it is known */
 
 	/* ProbeRTT. */
 	uint64_t probe_rtt_from_us;	/* RTT when it began */

@@ -155,6 +155,8 @@ static void note_full_queue(struct rmdt_bbr *bbr)
 
 	if (rmdt_bbr_loss_is_known(&model->loss, rmdt_bbr_mss(bbr)))
 		limit_ppm = EXCESS_YIELDING_PPM;
+	else if (queue_us < RMDT_BBR_QUEUE_LEAST_US)
+		return;		/* as likely chance */
 	if ((probed || saw_queue(bbr)) && model->last_excess_ppm > limit_ppm) {
 		bbr->full_queue_us = rmdt_bbr_larger(queue_us, 1);
 	} else if (bbr->full_queue_us != 0) {
@@ -205,6 +207,7 @@ void rmdt_bbr_react(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 	if (bbr->state == RMDT_BBR_UP) {
 		model->inflight_hi = rmdt_bbr_larger(ack->sample->in_flight_at_send_bytes,
 					     rmdt_bbr_scale(rmdt_bbr_bdp_bytes(bbr), HI_GAIN));
+		bbr->learns_loss = !rmdt_bbr_loss_is_known(&model->loss, rmdt_bbr_mss(bbr));
 		rmdt_bbr_enter(bbr, RMDT_BBR_DOWN, ack->now_us);
 		if (!rmdt_bbr_is_shared(bbr))
 			return;

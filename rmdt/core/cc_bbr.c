@@ -31,6 +31,8 @@
 #define PROBE_RTT_NEAR_DIVISOR 32
 #define LONG_IDLE_US 10000000
 #define PROVEN_ROUNDS 4
+/* So much loss by chance, and what ended a probe was that. */
+#define LEARNED_PPM 15000
 /* What is kept of the rate after a long silence: a capacity to confirm, a rate to begin with. */
 #define RESTART_KEEP 250
 #define RESTART_JUMP 500
@@ -142,6 +144,26 @@ static void run_up(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 	}
 }
 
+/*
+ * What is lost while less is sent tells what chance takes. Until that is known each probe of a path that loses by chance ends
+ * at once, and a rate that a start left too low would stay. When chance explains it, ask again, without the bound.
+ */
+static bool is_learning_loss(struct rmdt_bbr *bbr)
+{
+	struct rmdt_bbr_model *model = &bbr->model;
+
+	if (!bbr->learns_loss)
+		return false;
+	if (!rmdt_bbr_has_queue(bbr, 2) && !rmdt_bbr_loss_is_known(&model->loss, rmdt_bbr_mss(bbr)))
+		return true;
+	bbr->learns_loss = false;
+	if (rmdt_bbr_model_random_ppm(model, rmdt_bbr_mss(bbr)) > LEARNED_PPM) {
+		model->inflight_hi = RMDT_BBR_UNLIMITED;
+		bbr->cruises = 0;
+	}
+	return false;
+}
+
 static void run_probe_bw(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 {
 	struct rmdt_bbr_model *model = &bbr->model;
@@ -151,7 +173,7 @@ static void run_probe_bw(struct rmdt_bbr *bbr, const struct rmdt_cc_ack *ack)
 	case RMDT_BBR_DOWN:
 		if (rmdt_bbr_insisting(bbr) >= RMDT_BBR_ONE / 2)
 			rmdt_bbr_enter(bbr, RMDT_BBR_CRUISE, ack->now_us);
-		else if (rmdt_bbr_state_rounds(bbr) >= 1 && (ack->in_flight_bytes <= full_bytes ||
+		else if (rmdt_bbr_state_rounds(bbr) >= 1 && !is_learning_loss(bbr) && (ack->in_flight_bytes <= full_bytes ||
 					       rmdt_bbr_state_rounds(bbr) >= DOWN_ROUNDS))
 			rmdt_bbr_enter(bbr, RMDT_BBR_CRUISE, ack->now_us);
 		break;

@@ -317,6 +317,18 @@ static void pause_5s(struct sim_plan *p)
 	p->receiver[0].resume_us = 5500 * MS;
 }
 
+/* What arrives while the first flights wait there looks like a tenth of the rate: it must not be kept for long. */
+static void asleep_at_start(struct sim_plan *p)
+{
+	p->seed = 9;
+	p->bytes = 40 * MB;
+	p->buffer_bytes = UINT64_C(500) << 20;
+	set_path(&p->receiver[0], 500 * MBIT, 10 * MS, 100 * MS, 0);
+	p->receiver[0].there.loss = 0.1;
+	p->receiver[0].pause_us = 25 * MS;
+	p->receiver[0].resume_us = 105 * MS;
+}
+
 static void sender_pause_20s(struct sim_plan *p)
 {
 	clean(p);
@@ -529,6 +541,7 @@ static const struct row rows[] = {
 	{ "cross", cross, 3.2, NULL },
 	{ "cross-on-off", cross_on_off, 6.4, NULL },
 	{ "pause-5s", pause_5s, 7.6, NULL },
+	{ "asleep-at-start", asleep_at_start, 2, NULL },
 	{ "sender-pause-20s", sender_pause_20s, 22.8, NULL },
 	{ "cut-5s", cut_5s, 8.6, NULL },
 	{ "cut-for-good", cut_for_good, 30.8, NULL },
