@@ -97,7 +97,8 @@ void rmdt_conn_free(struct rmdt_conn *c)
 	if (!c)
 		return;
 	rmdt_conn_forget_tokens(c, c->last_heard_us);
-	rmdt_conn_free_flows(c);
+	rmdt_conn_free_outs(c);
+	rmdt_conn_free_ins(c);
 	rmdt_handshake_free(c->hs);
 	rmdt_keys_free(c->keys);
 	rmdt_cc_free(c->cc);
@@ -219,7 +220,9 @@ void rmdt_conn_break(struct rmdt_conn *c, uint64_t now_us, unsigned code, const 
 	strncpy(c->down_reason, reason, RMDT_REASON_BYTES);
 	c->ev_up = false;
 	c->ev_down = true;
-	rmdt_conn_break_flows(c, code, c->down_reason);
+	rmdt_conn_break_outs(c, code, c->down_reason);
+	rmdt_conn_break_ins(c, code, c->down_reason);
+	c->unheard = 0;
 	c->due = 0;
 	c->close_said = say && c->keys ? 0 : CONN_CLOSE_TIMES;
 	c->close_us = now_us + rmdt_conn_pto_us(c);

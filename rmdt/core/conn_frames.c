@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/conn_impl.h"
+#include "core/list.h"
 #include "core/frame.h"
 #include "core/wire.h"
 
@@ -94,10 +95,7 @@ static int enter_inflow(struct rmdt_conn *c, uint32_t id, uint64_t start_off, st
 	in->start_off = in->high_off = in->counted_off = start_off;
 	in->said_consumed_off = start_off;
 	in->final_off = UINT64_MAX;
-	in->next_all = c->all_ins;
-	if (c->all_ins)
-		c->all_ins->prev_all = in;
-	c->all_ins = in;
+	RMDT_LIST_ADD(c->all_ins, in, next_all, prev_all);
 	c->n_ins++;
 	*out = in;
 	return 0;

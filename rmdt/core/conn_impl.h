@@ -201,27 +201,38 @@ uint64_t rmdt_conn_pto_us(const struct rmdt_conn *c);
 void rmdt_conn_forgive_pause(struct rmdt_conn *c, uint64_t now_us);
 void rmdt_conn_tick_handshake(struct rmdt_conn *c, uint64_t now_us);
 
-/* conn_flow.c */
+/* conn_due.c */
 void rmdt_conn_due_out(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due);
 void rmdt_conn_due_in(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due);
 void rmdt_conn_clear_out(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due);
 void rmdt_conn_clear_in(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due);
-void rmdt_conn_event_out(struct rmdt_conn *c, struct rmdt_outflow *of, unsigned flags);
-void rmdt_conn_event_in(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned flags);
-void rmdt_conn_activate(struct rmdt_conn *c, struct rmdt_outflow *of);
-void rmdt_conn_deactivate(struct rmdt_conn *c, struct rmdt_outflow *of);
-void rmdt_conn_break_flows(struct rmdt_conn *c, unsigned code, const char *reason);
-void rmdt_conn_free_flows(struct rmdt_conn *c);
-/* Bounds the window of a flow by what the others leave; before a limit of it is announced. */
-void rmdt_conn_share(struct rmdt_conn *c, struct rmdt_inflow *in);
-void rmdt_conn_account_consumed(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in);
-/* The far end has OPEN: it need not be said any more, and what had to wait for it may go. */
-void rmdt_conn_open_known(struct rmdt_conn *c, struct rmdt_outflow *of);
-/* RESET of this in-flow was heard and its credit settled. May free it. */
-void rmdt_conn_reset_seen(struct rmdt_conn *c, struct rmdt_inflow *in);
 /* A frame with this due bit was acked. */
 void rmdt_conn_item_heard(struct rmdt_conn *c, const struct token_item *item);
 void rmdt_conn_item_lost(struct rmdt_conn *c, const struct token_item *item);
+
+/* conn_out.c */
+void rmdt_conn_event_out(struct rmdt_conn *c, struct rmdt_outflow *of, unsigned flags);
+void rmdt_conn_activate(struct rmdt_conn *c, struct rmdt_outflow *of);
+void rmdt_conn_deactivate(struct rmdt_conn *c, struct rmdt_outflow *of);
+void rmdt_conn_break_outs(struct rmdt_conn *c, unsigned code, const char *reason);
+void rmdt_conn_free_outs(struct rmdt_conn *c);
+/* The far end has OPEN: it need not be said any more, and what had to wait for it may go. */
+void rmdt_conn_open_known(struct rmdt_conn *c, struct rmdt_outflow *of);
+/* Frames with these due bits were acked (which may free it), or are lost. */
+void rmdt_conn_out_heard(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due);
+void rmdt_conn_out_lost(struct rmdt_conn *c, struct rmdt_outflow *of, uint32_t due);
+
+/* conn_in.c */
+void rmdt_conn_event_in(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned flags);
+void rmdt_conn_break_ins(struct rmdt_conn *c, unsigned code, const char *reason);
+void rmdt_conn_free_ins(struct rmdt_conn *c);
+/* Bounds the window of a flow by what the others leave; before a limit of it is announced. */
+void rmdt_conn_share(struct rmdt_conn *c, struct rmdt_inflow *in);
+void rmdt_conn_account_consumed(struct rmdt_conn *c, uint64_t now_us, struct rmdt_inflow *in);
+/* Frames with these due bits were acked. May free it. */
+void rmdt_conn_in_heard(struct rmdt_conn *c, struct rmdt_inflow *in, uint32_t due);
+/* RESET of this in-flow was heard and its credit settled. May free it. */
+void rmdt_conn_reset_seen(struct rmdt_conn *c, struct rmdt_inflow *in);
 
 /* conn_recv.c */
 void rmdt_conn_receive_data(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len, unsigned ecn,
