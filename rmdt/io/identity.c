@@ -435,7 +435,7 @@ int rmdt_identity_pin(const char *dir, const char *host, uint16_t port,
 {
 	const struct pin pin = { host, port, pub };
 	char path[RMDT_IDENTITY_PATH_BYTES];
-	bool done = false;
+	bool done = false, is_new;
 	int fd, r = path_make(dir, "known_hosts", path, err);
 
 	if (r == 0)
@@ -444,6 +444,7 @@ int rmdt_identity_pin(const char *dir, const char *host, uint16_t port,
 		r = dir_check(dir, err);
 	if (r < 0)
 		return r;
+	is_new = access(path, F_OK) < 0;
 	fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return fault_errno(err, path, "open");
@@ -451,9 +452,10 @@ int rmdt_identity_pin(const char *dir, const char *host, uint16_t port,
 		;
 	r = r < 0 ? fault_errno(err, path, "lock") : pin_locked(fd, path, &pin, &done, err);
 	close(fd);
-	if (r == 0) {
+	if (r < 0)
+		return r;
+	if (is_new)
 		dir_sync(dir);
-		*added = done;
-	}
-	return r;
+	*added = done;
+	return 0;
 }
