@@ -9,6 +9,9 @@
 /* How far a capacity is believed at once: with one witness, with two. */
 #define BELIEVE_ONE 500
 #define BELIEVE_BOTH 900
+/* One witness on a short path, where the round trip until it is confirmed or not is soon over. */
+#define BELIEVE_ONE_NEAR 800
+#define NEAR_US 30000
 /* A train may say so much less than what is remembered and still confirm it. */
 #define ALIKE 700
 /* A train that says so much more than is remembered says that there is more, or that the memory is of no use. */
@@ -36,6 +39,7 @@ void rmdt_bbr_learn_capacity(struct rmdt_bbr *bbr)
 	const struct rmdt_cc_config *config = &bbr->cc.config;
 	uint64_t train = rmdt_bbr_start_train_rate(&bbr->model.start, rmdt_bbr_mss(bbr));
 	uint64_t rtt_us = bbr->model.min_rtt_us, hint = config->hint_rate;
+	uint64_t believe_one = rtt_us <= NEAR_US ? BELIEVE_ONE_NEAR : BELIEVE_ONE;
 	bool both;
 
 	if (hint != 0 && config->hint_rtt_us != 0 &&
@@ -52,7 +56,7 @@ void rmdt_bbr_learn_capacity(struct rmdt_bbr *bbr)
 	else
 		bbr->capacity = train;
 	bbr->jump_rate = both ? rmdt_bbr_scale(rmdt_bbr_smaller(train, hint), BELIEVE_BOTH) :
-				rmdt_bbr_scale(bbr->capacity, BELIEVE_ONE);
+				rmdt_bbr_scale(bbr->capacity, believe_one);
 }
 
 /* What a window of the start says. */
