@@ -220,13 +220,12 @@ static bool on_init(struct rmdt_handshake *hs, const struct rmdt_handshake_packe
 	return true;
 }
 
-static bool on_reply(struct rmdt_handshake *hs, uint64_t now_us, const struct rmdt_handshake_packet *p)
+/*
+ * The far end's parameters were heard, with that result: it is to be admitted, or is refused. false: what came was not
+ * for us.
+ */
+static bool on_params(struct rmdt_handshake *hs, uint64_t now_us, int err)
 {
-	int err;
-
-	if (!hs->initiator || hs->state != RMDT_HANDSHAKE_RUNNING)
-		return hs->initiator;
-	err = listen_params(hs, p);
 	if (err == -ENOTSUP || err == -EPROTO) {
 		fail(hs, err == -ENOTSUP ? RMDT_CODE_VERSION : RMDT_CODE_PROTOCOL, "bad transport parameters");
 		build_reject(hs);
@@ -237,6 +236,17 @@ static bool on_reply(struct rmdt_handshake *hs, uint64_t now_us, const struct rm
 	measure(hs, now_us);
 	hs->dcid = hs->remote.cid;
 	hs->state = RMDT_HANDSHAKE_ADMIT;
+	return true;
+}
+
+static bool on_reply(struct rmdt_handshake *hs, uint64_t now_us, const struct rmdt_handshake_packet *p)
+{
+	if (!hs->initiator || hs->state != RMDT_HANDSHAKE_RUNNING)
+		return hs->initiator;
+	if (!on_params(hs, now_us, listen_params(hs, p)))
+		return false;
+	if (hs->state != RMDT_HANDSHAKE_ADMIT)
+		return true;
 	hs->due = false;
 	hs->doubt_us = UINT64_MAX;
 	hs->resend_us = now_us + RMDT_HANDSHAKE_FIRST_RESEND_US;
@@ -279,17 +289,7 @@ static bool on_finish(struct rmdt_handshake *hs, uint64_t now_us, const struct r
 		build_reject(hs);
 		return true;
 	}
-	if (err == -ENOTSUP || err == -EPROTO) {
-		fail(hs, err == -ENOTSUP ? RMDT_CODE_VERSION : RMDT_CODE_PROTOCOL, "bad transport parameters");
-		build_reject(hs);
-		return true;
-	}
-	if (err)
-		return false;
-	measure(hs, now_us);
-	hs->dcid = hs->remote.cid;
-	hs->state = RMDT_HANDSHAKE_ADMIT;
-	return true;
+	return on_params(hs, now_us, err);
 }
 
 static bool on_retry(struct rmdt_handshake *hs, uint64_t now_us, const struct rmdt_handshake_packet *p)

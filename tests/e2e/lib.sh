@@ -18,6 +18,10 @@
 #   assert_same_sha FILE FILE
 #   assert_contains FILE TEXT / assert_lacks FILE TEXT
 #   between VALUE LEAST MOST      true for LEAST <= VALUE <= MOST, with fractions
+#
+# Of a program that has a name, its pid in ${PID[NAME]} and its standard error in $TMP/NAME.err:
+#   ends NAME STATUS [SECONDS]    wait until it has ended, and judge its exit status
+#   says NAME TEXT...             its standard error has each of these
 
 [[ -n ${TEST_LIB_LOADED:-} ]] && return
 TEST_LIB_LOADED=1
@@ -25,6 +29,7 @@ TEST_LIB_LOADED=1
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
 : "${top_builddir:=$top_srcdir}"
 
+declare -A PID=()
 test_cleanups=()
 test_pids=()
 test_ends_all=0
@@ -214,4 +219,18 @@ assert_lacks() {
 
 between() {
 	awk -v x="$1" -v a="$2" -v b="$3" 'BEGIN { exit !(x + 0 >= a + 0 && x + 0 <= b + 0) }'
+}
+
+ends() {
+	local status=0
+	wait_exit "${PID[$1]}" "${3:-20}" || status=$?
+	[[ $status == "$2" ]] || fail "$1: exit $status instead of $2: $(cat "$TMP/$1.err")"
+}
+
+says() {
+	local name=$1 text
+	shift
+	for text; do
+		assert_contains "$TMP/$name.err" "$text"
+	done
 }

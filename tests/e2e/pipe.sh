@@ -5,15 +5,13 @@
 #   receive NAME [OPTION...]      start a receiver: $TMP/NAME.out, $TMP/NAME.err; its pid in ${PID[NAME]}, its address
 #                                 in ${AT[NAME]}; returns when it listens
 #   send_bg [OPTION...] < FILE    start a sender in the background: $TMP/sender.err, pid in ${PID[sender]}
-#   ends NAME STATUS [SECONDS]    wait until it has ended, and judge its exit status
-#   says NAME TEXT...             its standard error has each of these
 #   quick SECONDS COMMAND...      fails when the command takes longer
 #   received NAME BYTES           true once the receiver has written that much
 
 tmpdir
 pipeclone=$(built pipeclone) || exit 1
 unset "${!RMDT_@}"
-declare -A PID=() AT=() PORT=()
+declare -A AT=() PORT=()
 # A shell without job control makes what it starts in the background ignore SIGINT.
 default_signals=(env --default-signal=INT)
 # What a receiver's standard output is; a script may set it before `receive`.
@@ -46,20 +44,6 @@ send_bg() {
 	HOME=$(home_of sender) start_bg "${default_signals[@]}" sh -c 'exec "$@" <&9 9<&- 8<&- 7<&-' sh "$pipeclone" "$@" \
 		9<&0 2>"$TMP/sender.err"
 	PID[sender]=$BG_PID
-}
-
-ends() {
-	local status=0
-	wait_exit "${PID[$1]}" "${3:-20}" || status=$?
-	[[ $status == "$2" ]] || fail "$1: exit $status instead of $2: $(cat "$TMP/$1.err")"
-}
-
-says() {
-	local name=$1 text
-	shift
-	for text; do
-		assert_contains "$TMP/$name.err" "$text"
-	done
 }
 
 quick() {

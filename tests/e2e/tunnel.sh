@@ -9,7 +9,6 @@
 #   await_up                              entry and exit are up
 #   free_tcp_port                         print a TCP port that nobody has
 #   fds_of NAME / rss_of NAME             descriptors, KiB of memory
-#   ends NAME STATUS [SECONDS], says NAME TEXT...
 #   tcp_server KIND                       echo, or load (tcpload serve); its port is $SERVER, its pid $SERVER_PID
 
 tmpdir
@@ -17,7 +16,7 @@ dexor=$(built dexor) || exit 1
 tcpload=$(built tcpload) || exit 1
 unset "${!RMDT_@}"
 unset NOTIFY_SOCKET RUNTIME_DIRECTORY XDG_RUNTIME_DIR
-declare -A PID=() PORT=()
+declare -A PORT=()
 PORT[exit]=$(free_udp_port) || exit 1
 PORT[entry]=$(free_udp_port) || exit 1
 default_signals=(env --default-signal=INT)
@@ -72,20 +71,6 @@ fds_of() {
 
 rss_of() {
 	awk '/^VmRSS/ { print $2 }' "/proc/${PID[$1]}/status"
-}
-
-ends() {
-	local status=0
-	wait_exit "${PID[$1]}" "${3:-20}" || status=$?
-	[[ $status == "$2" ]] || fail "$1: exit $status instead of $2: $(cat "$TMP/$1.err")"
-}
-
-says() {
-	local name=$1 text
-	shift
-	for text; do
-		assert_contains "$TMP/$name.err" "$text"
-	done
 }
 
 tcp_port_used() {
