@@ -234,6 +234,18 @@ void kit_stop(struct kit_node *n)
 	pthread_mutex_destroy(&n->lock);
 }
 
+void kit_start_each(struct kit_node **nodes)
+{
+	for (; *nodes; nodes++)
+		kit_start(*nodes);
+}
+
+void kit_stop_each(struct kit_node **nodes)
+{
+	for (; *nodes; nodes++)
+		kit_stop(*nodes);
+}
+
 /* ---- waiting ---- */
 
 static void deadline(struct timespec *ts)

@@ -66,6 +66,11 @@ struct kit_node {
 
 void kit_start(struct kit_node *n);
 void kit_stop(struct kit_node *n);
+/* One after the other: kit_start_all(&a, &b). */
+#define kit_start_all(...)	kit_start_each((struct kit_node *[]){ __VA_ARGS__, NULL })
+#define kit_stop_all(...)	kit_stop_each((struct kit_node *[]){ __VA_ARGS__, NULL })
+void kit_start_each(struct kit_node **nodes);
+void kit_stop_each(struct kit_node **nodes);
 void kit_remove_dir(const char *path);
 /* Waits until `count` events of that kind have come in all; fails the test when they do not. */
 void kit_await(struct kit_node *n, enum rmdt_event_kind kind, unsigned count);

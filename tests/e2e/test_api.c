@@ -67,16 +67,14 @@ static void test_empty(void **state)
 	struct rmdt_out *out;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	assert_int_equal(rmdt_out_join(out, kit_connect(&a, &b), 0), 0);
 	rmdt_out_finish(out);
 	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
 	kit_await_confirmed(&b, 1);
 	assert_int_equal(b.flow[0].bytes, 0);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* What is held is there for who joins later; release lets it go. */
@@ -90,9 +88,7 @@ static void test_join_later(void **state)
 	struct rmdt_out *out;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
-	kit_start(&c);
+	kit_start_all(&a, &b, &c);
 	out = kit_out(&a, &opt);
 	pb = kit_connect_up(&a, &b);
 	assert_int_equal(rmdt_out_join(out, pb, 999), -ERANGE);
@@ -118,9 +114,7 @@ static void test_join_later(void **state)
 	assert_false(b.flow[0].bad || c.flow[0].bad);
 	assert_string_equal(c.offer_meta, "generation 1");
 	assert_int_equal(c.offer.purpose, RMDT_FS);
-	kit_stop(&a);
-	kit_stop(&b);
-	kit_stop(&c);
+	kit_stop_all(&a, &b, &c);
 }
 
 /* Leaving lets the others go on, and the one that left learns why. */
@@ -131,9 +125,7 @@ static void test_leave(void **state)
 	struct rmdt_out *out;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
-	kit_start(&c);
+	kit_start_all(&a, &b, &c);
 	out = kit_out(&a, NULL);
 	pb = kit_connect_up(&a, &b);
 	pc = kit_connect_up(&a, &c);
@@ -153,9 +145,7 @@ static void test_leave(void **state)
 	assert_int_equal(member(out, pc).state, RMDT_MEMBER_LOST);
 	assert_int_equal(member(out, pc).code, 1234);
 	assert_int_equal(b.flow[0].bytes, 9 * MIB);
-	kit_stop(&a);
-	kit_stop(&b);
-	kit_stop(&c);
+	kit_stop_all(&a, &b, &c);
 }
 
 static void test_marks(void **state)
@@ -165,8 +155,7 @@ static void test_marks(void **state)
 	struct rmdt_out *out;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	peer = kit_connect_up(&a, &b);
 	rmdt_out_join(out, peer, 0);
@@ -181,8 +170,7 @@ static void test_marks(void **state)
 	while (member(out, peer).mark_off[3] != 1000)
 		kit_await(&a, RMDT_EVENT_OUT_MARK, 2);
 	assert_int_equal(member(out, peer).mark_off[0], 0);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* A flow back in answer to one, and each direction ends by itself. */
@@ -194,8 +182,7 @@ static void test_reverse(void **state)
 	struct rmdt_in_info info;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	there = kit_out(&a, NULL);
 	rmdt_out_join(there, kit_connect(&a, &b), 0);
 	kit_write(there, 3 * MIB);
@@ -218,8 +205,7 @@ static void test_reverse(void **state)
 	assert_int_equal(rmdt_out_wait(back, KIT_WAIT_MS, NULL), 0);
 	assert_int_equal(a.flow[0].bytes, 3 * MIB);
 	assert_int_equal(b.flow[0].bytes, 3 * MIB);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 static void test_priorities(void **state)
@@ -229,8 +215,7 @@ static void test_priorities(void **state)
 	struct rmdt_peer *peer;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	peer = kit_connect_up(&a, &b);
 	for (unsigned i = 0; i < 3; i++) {
 		struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .name = "p", .priority = i,
@@ -250,8 +235,7 @@ static void test_priorities(void **state)
 		assert_int_equal(member(out[i], peer).state, RMDT_MEMBER_CONFIRMED);
 	}
 	kit_await_confirmed(&b, 3);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 static void test_refusal(void **state)
@@ -261,8 +245,7 @@ static void test_refusal(void **state)
 	struct rmdt_out *out;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	peer = kit_connect(&a, &b);
 	rmdt_out_join(out, peer, 0);
@@ -275,8 +258,7 @@ static void test_refusal(void **state)
 	kit_await(&a, RMDT_EVENT_OUT_LOST, 1);
 	assert_int_equal(a.last[RMDT_EVENT_OUT_LOST].code, 2001);
 	assert_int_equal(kit_count(&b, RMDT_EVENT_IN_OPEN), 0);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 static void test_stop(void **state)
@@ -287,8 +269,7 @@ static void test_stop(void **state)
 	const uint8_t *ptr;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	peer = kit_connect(&a, &b);
 	rmdt_out_join(out, peer, 0);
@@ -303,8 +284,7 @@ static void test_stop(void **state)
 	while (rmdt_in_peek(b.flow[0].in, &ptr, 0, NULL) > 0)
 		rmdt_in_consume(b.flow[0].in, 1);
 	assert_int_equal(rmdt_in_peek(b.flow[0].in, &ptr, 1000, NULL), -EPIPE);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 static void test_reset(void **state)
@@ -316,8 +296,7 @@ static void test_reset(void **state)
 	const uint8_t *ptr;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	rmdt_out_join(out, kit_connect(&a, &b), 0);
 	kit_write(out, 1000);
@@ -332,67 +311,53 @@ static void test_reset(void **state)
 	while (rmdt_in_peek(b.flow[0].in, &ptr, 0, NULL) > 0)
 		rmdt_in_consume(b.flow[0].in, 1);
 	assert_int_equal(rmdt_in_peek(b.flow[0].in, &ptr, -1, NULL), -EPIPE);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
+}
+
+/* One receiver keeps up and the other reads nothing; what the sender finds when it need not wait for that one. */
+static void lose_one(const char *policy, struct kit_node *a, struct kit_node *good, struct kit_node *bad,
+		     uint64_t len, unsigned code)
+{
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .slow = policy };
+	struct rmdt_peer *to_good, *to_bad;
+	struct rmdt_out *out;
+
+	bad->keep = true;
+	kit_start_all(a, good, bad);
+	out = kit_out(a, &opt);
+	to_good = kit_connect_up(a, good);
+	to_bad = kit_connect_up(a, bad);
+	rmdt_out_join(out, to_good, 0);
+	rmdt_out_join(out, to_bad, 0);
+	kit_write(out, len);
+	rmdt_out_finish(out);
+	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
+	assert_int_equal(member(out, to_good).state, RMDT_MEMBER_CONFIRMED);
+	assert_int_equal(member(out, to_bad).state, RMDT_MEMBER_LOST);
+	assert_int_equal(member(out, to_bad).code, code);
 }
 
 /* A receiver that falls too far behind is named and sent away; the other gets everything at its own pace. */
 static void test_policy_drop(void **state)
 {
-	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .slow = "drop:8M" };
-	struct kit_node a = { 0 }, b = { 0 }, c = { .keep = true };
-	struct rmdt_peer *pb, *pc;
-	struct rmdt_out *out;
+	struct kit_node a = { 0 }, b = { 0 }, c = { 0 };
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
-	kit_start(&c);
-	out = kit_out(&a, &opt);
-	pb = kit_connect_up(&a, &b);
-	pc = kit_connect_up(&a, &c);
-	rmdt_out_join(out, pb, 0);
-	rmdt_out_join(out, pc, 0);
-	kit_write(out, 100 * MIB);
-	rmdt_out_finish(out);
-	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
-	assert_int_equal(member(out, pb).state, RMDT_MEMBER_CONFIRMED);
-	assert_int_equal(member(out, pc).state, RMDT_MEMBER_LOST);
-	assert_int_equal(member(out, pc).code, RMDT_CODE_BEHIND);
+	lose_one("drop:8M", &a, &b, &c, 100 * MIB, RMDT_CODE_BEHIND);
 	kit_await(&c, RMDT_EVENT_IN_RESET, 1);
 	assert_int_equal(c.flow[0].code, RMDT_CODE_BEHIND);
 	assert_int_equal(b.flow[0].bytes, 100 * MIB);
-	kit_stop(&a);
-	kit_stop(&b);
-	kit_stop(&c);
+	kit_stop_all(&a, &b, &c);
 }
 
 /* One of two is enough; the other gets the linger time and is then named. */
 static void test_policy_quorum(void **state)
 {
-	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .slow = "quorum:1" };
-	struct kit_node a = { .settings = "linger=200ms" }, b = { 0 }, c = { .keep = true };
-	struct rmdt_peer *pb, *pc;
-	struct rmdt_out *out;
+	struct kit_node a = { .settings = "linger=200ms" }, b = { 0 }, c = { 0 };
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
-	kit_start(&c);
-	out = kit_out(&a, &opt);
-	pb = kit_connect_up(&a, &b);
-	pc = kit_connect_up(&a, &c);
-	rmdt_out_join(out, pb, 0);
-	rmdt_out_join(out, pc, 0);
-	kit_write(out, 2 * MIB);
-	rmdt_out_finish(out);
-	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
-	assert_int_equal(member(out, pb).state, RMDT_MEMBER_CONFIRMED);
-	assert_int_equal(member(out, pc).state, RMDT_MEMBER_LOST);
-	assert_int_equal(member(out, pc).code, RMDT_CODE_LINGER);
-	kit_stop(&a);
-	kit_stop(&b);
-	kit_stop(&c);
+	lose_one("quorum:1", &a, &b, &c, 2 * MIB, RMDT_CODE_LINGER);
+	kit_stop_all(&a, &b, &c);
 }
 
 /* The far end goes away; the log is held, and the next association goes on where it was. */
@@ -405,8 +370,7 @@ static void test_join_again(void **state)
 	uint64_t consumed;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, &opt);
 	peer = kit_connect_up(&a, &b);
 	rmdt_out_join(out, peer, 0);
@@ -442,8 +406,7 @@ static void test_join_again(void **state)
 	assert_int_equal(again.flow[0].start_off, consumed);
 	assert_int_equal(again.flow[0].bytes, 2 * MIB - consumed);
 	assert_false(again.flow[0].bad);
-	kit_stop(&a);
-	kit_stop(&again);
+	kit_stop_all(&a, &again);
 }
 
 /* With an argument: only the tests whose name matches it. */

@@ -380,9 +380,7 @@ static void write_without_waiting(const char *slow)
 	uint64_t left = 20 * MIB;
 	struct rmdt_out *out;
 
-	kit_start(&a);
-	kit_start(&b);
-	kit_start(&c);
+	kit_start_all(&a, &b, &c);
 	out = kit_out(&a, &opt);
 	rmdt_out_join(out, kit_connect_up(&a, &b), 0);
 	rmdt_out_join(out, kit_connect_up(&a, &c), 0);
@@ -404,9 +402,7 @@ static void write_without_waiting(const char *slow)
 	kit_await(&a, RMDT_EVENT_OUT_LOST, 1);
 	assert_int_equal(a.last[RMDT_EVENT_OUT_LOST].code, RMDT_CODE_BEHIND);
 	assert_int_equal(b.flow[0].bytes, 20 * MIB);
-	kit_stop(&a);
-	kit_stop(&b);
-	kit_stop(&c);
+	kit_stop_all(&a, &b, &c);
 }
 
 static void test_room_from_quorum(void **state)
@@ -433,8 +429,7 @@ static void test_event_of_forgotten(void **state)
 	struct rmdt_out *out;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	peer = kit_connect(&a, &b);
 	rmdt_out_join(out, peer, 0);
@@ -447,8 +442,7 @@ static void test_event_of_forgotten(void **state)
 	nap_ms(200);
 	while (rmdt_engine_next_event(a.engine, &ev, 0, NULL) == 0)
 		assert_null(ev.out);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* ---- ports ---- */

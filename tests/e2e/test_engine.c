@@ -113,8 +113,7 @@ static void test_waits(void **state)
 	struct rmdt_out *back;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	w.out = kit_out(&a, &opt);
 	rmdt_out_join(w.out, kit_connect(&a, &b), 0);
 	kit_await(&b, RMDT_EVENT_IN_OPEN, 1);
@@ -144,8 +143,7 @@ static void test_waits(void **state)
 		assert_int_equal(waits[i](&w), -ECANCELED);
 		rmdt_cancel_free(w.cancel);
 	}
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* The descriptor is readable while events wait, and only then. */
@@ -156,8 +154,7 @@ static void test_descriptor(void **state)
 	struct pollfd pfd;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	pfd = (struct pollfd){ .fd = rmdt_engine_fd(a.engine), .events = POLLIN };
 	assert_int_equal(poll(&pfd, 1, 0), 0);
 	kit_connect(&a, &b);
@@ -166,8 +163,7 @@ static void test_descriptor(void **state)
 	assert_int_equal(ev.kind, RMDT_EVENT_PEER_UP);
 	assert_int_equal(poll(&pfd, 1, 0), 0);
 	assert_int_equal(rmdt_engine_next_event(a.engine, &ev, 0, NULL), -EAGAIN);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* A handler on the I/O threads sees the same. */
@@ -178,8 +174,7 @@ static void test_handler(void **state)
 	struct rmdt_event ev;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	assert_int_equal(rmdt_engine_next_event(a.engine, &ev, 0, NULL), -EINVAL);
 	out = kit_out(&a, NULL);
 	rmdt_out_join(out, kit_connect(&a, &b), 0);
@@ -204,8 +199,7 @@ static void test_room_event(void **state)
 	int rc;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, &opt);
 	rmdt_out_join(out, kit_connect_up(&a, &b), 0);
 	while ((rc = rmdt_out_reserve(out, 65536, &span, 0, NULL)) == 0) {
@@ -219,8 +213,7 @@ static void test_room_event(void **state)
 	kit_await(&a, RMDT_EVENT_OUT_ROOM, 1);
 	assert_int_equal(rmdt_out_reserve(out, 65536, &span, 0, NULL), 0);
 	rmdt_out_commit(out, &span, 0);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* ---- a source ---- */
@@ -262,9 +255,7 @@ static void play_source(const char *settings)
 	struct kit_node a = { .settings = settings }, b = { 0 }, c = { .keep = true };
 	struct rmdt_out *out;
 
-	kit_start(&a);
-	kit_start(&b);
-	kit_start(&c);
+	kit_start_all(&a, &b, &c);
 	out = kit_out(&a, &opt);
 	rmdt_out_join(out, kit_connect_up(&a, &b), 0);
 	rmdt_out_join(out, kit_connect_up(&a, &c), 0);
@@ -286,9 +277,7 @@ static void play_source(const char *settings)
 	assert_int_equal(c.flow[0].bytes, 30 * MIB);
 	assert_false(b.flow[0].bad || c.flow[0].bad);
 	assert_int_equal(src.at_once, 0);
-	kit_stop(&a);
-	kit_stop(&b);
-	kit_stop(&c);
+	kit_stop_all(&a, &b, &c);
 }
 
 static void test_source(void **state)
@@ -305,8 +294,7 @@ static void test_source_freed(void **state)
 	struct rmdt_peer *peer;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	peer = kit_connect_up(&a, &b);
 	for (unsigned i = 1; i <= 20; i++) {
 		struct source src = { .stop = 1 << 30 };
@@ -323,8 +311,7 @@ static void test_source_freed(void **state)
 		kit_await(&b, RMDT_EVENT_IN_RESET, i);
 		assert_true(src.off == UINT64_MAX);
 	}
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* ---- writers ---- */
@@ -371,8 +358,7 @@ static void test_many_writers(void **state)
 	struct rmdt_span span;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	rmdt_out_join(out, kit_connect(&a, &b), 0);
 	assert_int_equal(rmdt_out_place(out, 10, &span, 1), -ENOSPC);
@@ -391,8 +377,7 @@ static void test_many_writers(void **state)
 	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
 	assert_int_equal(b.flow[0].bytes, 50 * MIB);
 	assert_false(b.flow[0].bad);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* Threads of their own for I/O: packets find theirs whoever gets them. */
@@ -402,8 +387,7 @@ static void test_threads(void **state)
 	struct rmdt_out *out[6];
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	for (int i = 0; i < 6; i++) {
 		out[i] = kit_out(&a, NULL);
 		rmdt_out_join(out[i], kit_connect(&a, &b), 0);
@@ -419,8 +403,7 @@ static void test_threads(void **state)
 		assert_int_equal(b.flow[i].bytes, 5 * MIB);
 		assert_false(b.flow[i].bad);
 	}
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* ---- wakes ---- */
@@ -475,9 +458,7 @@ static void test_bursts(void **state)
 	pthread_t id;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&told);
-	kit_start(&waiting);
+	kit_start_all(&a, &told, &waiting);
 	out = kit_out(&a, &opt);
 	rmdt_out_join(out, kit_connect(&a, &told), 0);
 	rmdt_out_join(out, kit_connect(&a, &waiting), 0);
@@ -500,9 +481,7 @@ static void test_bursts(void **state)
 	assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
 	pthread_join(id, NULL);
 	assert_false(t.bad || told.flow[0].bad);
-	kit_stop(&a);
-	kit_stop(&told);
-	kit_stop(&waiting);
+	kit_stop_all(&a, &told, &waiting);
 }
 
 /* ---- messages ---- */
@@ -515,8 +494,7 @@ static void test_messages(void **state)
 	size_t max;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	peer = kit_connect(&a, &b);
 	assert_int_equal(rmdt_message_send(peer, "early", 5), -ENOTCONN);
 	kit_await(&a, RMDT_EVENT_PEER_UP, 1);
@@ -533,8 +511,7 @@ static void test_messages(void **state)
 	assert_int_equal(rmdt_message_send(b.inbound, "you too", 7), 0);
 	kit_await(&a, RMDT_EVENT_MESSAGE, 1);
 	assert_int_equal(rmdt_message_recv(peer, got, sizeof(got)), 7);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* With an argument: only the tests whose name matches it. */

@@ -84,8 +84,7 @@ static void test_authorized(void **state)
 		fail_msg("%s", text);
 	rmdt_peer_info(kit_connect_up(&a, &b), &info);
 	assert_true(info.up);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 static void test_admit(void **state)
@@ -93,13 +92,11 @@ static void test_admit(void **state)
 	struct kit_node a = { 0 }, b = { .admit_code = 3003 };
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	kit_connect(&a, &b);
 	kit_await(&a, RMDT_EVENT_PEER_DOWN, 1);
 	assert_int_equal(a.last[RMDT_EVENT_PEER_DOWN].code, 3003);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 static bool has_file(const struct kit_node *n, const char *name)
@@ -116,8 +113,7 @@ static void test_pin(void **state)
 	struct kit_node a = { .admit_code = 3003 }, b = { 0 };
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	kit_connect(&a, &b);
 	kit_await(&a, RMDT_EVENT_PEER_DOWN, 1);
 	assert_int_equal(a.last[RMDT_EVENT_PEER_DOWN].code, 3003);
@@ -125,8 +121,7 @@ static void test_pin(void **state)
 	a.admit_code = 0;
 	kit_connect_up(&a, &b);
 	assert_true(has_file(&a, "known_hosts"));
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 static void test_psk(void **state)
@@ -147,9 +142,7 @@ static void test_psk(void **state)
 	}
 	/* The secret is enough for an engine that takes nobody else. */
 	write_file(&b, "authorized_keys", "# nobody\n");
-	kit_start(&a);
-	kit_start(&b);
-	kit_start(&c);
+	kit_start_all(&a, &b, &c);
 	out = kit_out(&a, NULL);
 	rmdt_out_join(out, kit_connect(&a, &b), 0);
 	kit_write(out, 1000);
@@ -160,9 +153,7 @@ static void test_psk(void **state)
 	kit_connect(&c, &b);
 	kit_await(&c, RMDT_EVENT_PEER_DOWN, 1);
 	assert_int_equal(c.last[RMDT_EVENT_PEER_DOWN].code, RMDT_CODE_PSK);
-	kit_stop(&a);
-	kit_stop(&b);
-	kit_stop(&c);
+	kit_stop_all(&a, &b, &c);
 }
 
 /* ---- beginnings and ends ---- */
@@ -222,8 +213,7 @@ static void test_free_in_the_middle(void **state)
 	uint64_t t0;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	peer = kit_connect_up(&a, &b);
 	rmdt_out_join(out, peer, 0);
@@ -249,8 +239,7 @@ static void test_confirm_then_free(void **state)
 	struct rmdt_out *out;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	out = kit_out(&a, NULL);
 	rmdt_out_join(out, kit_connect(&a, &b), 0);
 	kit_write(out, MIB);
@@ -268,8 +257,7 @@ static void test_peer_close(void **state)
 	struct rmdt_peer *peer;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	peer = kit_connect_up(&a, &b);
 	kit_await(&b, RMDT_EVENT_PEER_UP, 1);
 	rmdt_peer_close(peer, 4004, "enough");
@@ -282,8 +270,7 @@ static void test_peer_close(void **state)
 	rmdt_peer_free(kit_connect_up(&a, &b));
 	kit_await(&b, RMDT_EVENT_PEER_DOWN, 2);
 	assert_int_equal(b.last[RMDT_EVENT_PEER_DOWN].code, RMDT_CODE_CLOSED);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* A second engine with the same key and name takes all places of the first; one with another name does not. */
@@ -292,12 +279,10 @@ static void test_replaced(void **state)
 	struct kit_node b = { 0 }, first = { .name = "mirror" }, second = { .name = "mirror" }, third = { .name = "other" };
 
 	(void)state;
-	kit_start(&b);
-	kit_start(&first);
+	kit_start_all(&b, &first);
 	memcpy(second.dir, first.dir, sizeof(first.dir));
 	memcpy(third.dir, first.dir, sizeof(first.dir));
-	kit_start(&second);
-	kit_start(&third);
+	kit_start_all(&second, &third);
 	kit_connect_up(&first, &b);
 	kit_connect_up(&first, &b);
 	kit_connect_up(&third, &b);
@@ -307,10 +292,7 @@ static void test_replaced(void **state)
 	assert_int_equal(first.last[RMDT_EVENT_PEER_DOWN].code, RMDT_CODE_REPLACED);
 	assert_int_equal(kit_count(&third, RMDT_EVENT_PEER_DOWN), 0);
 	assert_int_equal(kit_count(&second, RMDT_EVENT_PEER_DOWN), 0);
-	kit_stop(&first);
-	kit_stop(&second);
-	kit_stop(&third);
-	kit_stop(&b);
+	kit_stop_all(&first, &second, &third, &b);
 }
 
 /* Both open at once: one association stays, the same one at both ends. */
@@ -322,8 +304,7 @@ static void test_both_open(void **state)
 	struct rmdt_peer *pa, *pb;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	pa = kit_connect(&a, &b);
 	pb = kit_connect(&b, &a);
 	kit_await(&a, RMDT_EVENT_PEER_UP, 2);
@@ -339,8 +320,7 @@ static void test_both_open(void **state)
 	rmdt_engine_stats(b.engine, &sb);
 	assert_int_equal(sa.peers, 1);
 	assert_int_equal(sb.peers, 1);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* Under load the responder forgets who comes until he comes again with a cookie; all come in, as far as peers are taken. */
@@ -352,8 +332,7 @@ static void test_retry(void **state)
 	struct rmdt_peer *peer[24];
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
+	kit_start_all(&a, &b);
 	for (int i = 0; i < 20; i++)
 		peer[i] = kit_connect(&a, &b);
 	kit_await(&a, RMDT_EVENT_PEER_UP, 20);
@@ -366,8 +345,7 @@ static void test_retry(void **state)
 	kit_await(&a, RMDT_EVENT_PEER_DOWN, 1);
 	assert_int_equal(a.last[RMDT_EVENT_PEER_DOWN].code, RMDT_CODE_BUSY);
 	assert_ptr_equal(a.last[RMDT_EVENT_PEER_DOWN].peer, peer[20]);
-	kit_stop(&a);
-	kit_stop(&b);
+	kit_stop_all(&a, &b);
 }
 
 /* The uplink's rate is a cap for all peers together, and shared evenly. */
@@ -379,9 +357,7 @@ static void test_uplink(void **state)
 	uint64_t t0, ms;
 
 	(void)state;
-	kit_start(&a);
-	kit_start(&b);
-	kit_start(&c);
+	kit_start_all(&a, &b, &c);
 	t0 = now_ms();
 	for (int i = 0; i < 2; i++) {
 		out[i] = kit_out(&a, NULL);
@@ -395,9 +371,7 @@ static void test_uplink(void **state)
 	ms = now_ms() - t0;
 	/* 8 MiB at 10 MB/s are 0.84 s. The first 20 ms of a peer are not shared yet. */
 	assert_in_range(ms, 600, 4000);
-	kit_stop(&a);
-	kit_stop(&b);
-	kit_stop(&c);
+	kit_stop_all(&a, &b, &c);
 }
 
 /* ---- restart ---- */
