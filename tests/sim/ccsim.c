@@ -1,207 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sim/ccsim.h"
-#include "tests/sim/bbr1.h"
+#include "tests/sim/ccsim_impl.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/bbr1.h"
+
 #define RING_PKTS (1u << 18)	/* packets of a flow that are not settled; 375 MB of them */
-#define HEAP_MAX (1u << 16)
-#define QUEUE_SAMPLES_MAX 100000
 #define SAMPLE_US 2000
-#define TRACE_US 50000
 #define DENSE_PKTS 96		/* so many first packets are acked in small groups */
 #define DENSE_GROUP 8
 #define ACKS_PER_RTT 8
 #define PACKET_THRESHOLD 3
 #define TRAIN_BYTES 65536
 #define SLICE_US 1000
-#define JITTER_STEP_US 10000
-#define BURST_MAX_GAP_US 10000
-
-enum event_kind {
-	EVENT_SEND, EVENT_ACK_TICK, EVENT_ACK_NOW, EVENT_ACK, EVENT_PTO, EVENT_SAMPLE
-};
-
-struct event {
-	uint64_t at_us, order;
-	enum event_kind kind;
-	int flow;
-	uint64_t from_pn, to_pn;	/* EVENT_ACK: what arrived since the last */
-	uint32_t ce_pkts;
-};
-
-struct packet {
-	struct rmdt_rate_stamp stamp;
-	uint64_t arrive_us;
-	bool dropped, ce, acked;
-};
-
-struct flow {
-	const struct ccsim_flow *config;
-	struct rmdt_cc *cc;
-	struct rmdt_rate rate;
-	struct packet *ring;
-	uint32_t mss_bytes, payload_bytes;
-	uint64_t next_pn;		/* sender: next to send */
-	uint64_t loss_pn;		/* sender: everything below is acked or declared lost */
-	uint64_t arrived_pn;		/* receiver: everything below has been looked at */
-	uint64_t in_flight_bytes;
-	uint64_t unsent_bytes;		/* payload, repairs included */
-	uint64_t delivered_bytes;	/* payload */
-	uint64_t last_arrive_us, last_ack_out_us, last_ack_in_us;
-	uint64_t next_send_us;
-	bool send_pending;
-	uint64_t srtt_us, min_rtt_us;
-	int probes;			/* packets that may go beyond the window */
-	int silent;			/* probe timeouts in a row */
-	uint64_t complete_us;
-	bool cwnd_limited;
-	/* measured time */
-	uint64_t base_delivered_bytes, base_wire_bytes, base_sent_pkts, base_lost_pkts;
-	uint64_t wire_bytes, lost_pkts, sent_pkts;
-	uint64_t trace_delivered_bytes;
-};
-
-struct sim {
-	const struct ccsim_config *config;
-	struct flow flow[CCSIM_MAX_FLOWS];
-	struct event heap[HEAP_MAX];
-	size_t events;
-	uint64_t order, now_us, random;
-	uint64_t rate, rtt_us;
-	int loss_ppm;
-	bool in_burst;
-	uint64_t lost_us;		/* last loss of a run */
-	double jitter_from_us, jitter_to_us;
-	uint64_t jitter_at_us;		/* when it set out from the one for the other */
-	double free_us;			/* when the bottleneck has sent all it holds */
-	uint64_t queue_drops, base_queue_drops;
-	float *queue_ms;
-	size_t queue_samples;
-	uint64_t next_trace_us;
-	bool measuring;
-};
-
-static double random_unit(struct sim *sim)
-{
-	sim->random ^= sim->random << 13;
-	sim->random ^= sim->random >> 7;
-	sim->random ^= sim->random << 17;
-	return (double)(sim->random >> 11) / 9007199254740992.0;
-}
-
-static bool before(const struct event *a, const struct event *b)
-{
-	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
-}
-
-static void push(struct sim *sim, struct event event)
-{
-	size_t i = sim->events++;
-
-	assert(i < HEAP_MAX);
-	event.order = sim->order++;
-	while (i > 0 && before(&event, &sim->heap[(i - 1) / 2])) {
-		sim->heap[i] = sim->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	sim->heap[i] = event;
-}
-
-static struct event pop(struct sim *sim)
-{
-	struct event top = sim->heap[0], last = sim->heap[--sim->events];
-	size_t i = 0, child;
-
-	while ((child = 2 * i + 1) < sim->events) {
-		if (child + 1 < sim->events && before(&sim->heap[child + 1], &sim->heap[child]))
-			child++;
-		if (!before(&sim->heap[child], &last))
-			break;
-		sim->heap[i] = sim->heap[child];
-		i = child;
-	}
-	sim->heap[i] = last;
-	return top;
-}
-
-static void push_at(struct sim *sim, uint64_t at_us, enum event_kind kind, int flow)
-{
-	push(sim, (struct event){ .at_us = at_us, .kind = kind, .flow = flow });
-}
 
 static struct packet *packet_at(struct flow *flow, uint64_t pn)
 {
 	return &flow->ring[pn & (RING_PKTS - 1)];
-}
-
-static double queue_us(const struct sim *sim)
-{
-	return sim->free_us > (double)sim->now_us ? sim->free_us - (double)sim->now_us : 0.0;
-}
-
-/* Delay wanders in straight lines between random points, as on real paths. */
-static uint64_t wander_us(struct sim *sim)
-{
-	double part;
-
-	if (sim->config->jitter_us == 0)
-		return 0;
-	if (sim->now_us >= sim->jitter_at_us + JITTER_STEP_US) {
-		sim->jitter_from_us = sim->jitter_to_us;
-		sim->jitter_to_us = random_unit(sim) * (double)sim->config->jitter_us;
-		sim->jitter_at_us = sim->now_us;
-	}
-	part = (double)(sim->now_us - sim->jitter_at_us) / JITTER_STEP_US;
-	return (uint64_t)(sim->jitter_from_us + (sim->jitter_to_us - sim->jitter_from_us) * part);
-}
-
-/* Independent losses, or runs of them with the same share overall. */
-static bool is_lost(struct sim *sim)
-{
-	double share = sim->loss_ppm / 1e6, length = sim->config->burst_pkts;
-
-	if (length <= 1)
-		return random_unit(sim) < share;
-	/* A run of losses does not wait for the next packet to come. */
-	if (sim->now_us > sim->lost_us + BURST_MAX_GAP_US)
-		sim->in_burst = false;
-	if (sim->in_burst)
-		sim->in_burst = random_unit(sim) >= 1 / length;
-	else
-		sim->in_burst = random_unit(sim) < share / (1 - share) / length;
-	if (sim->in_burst)
-		sim->lost_us = sim->now_us;
-	return sim->in_burst;
-}
-
-/* The packet meets the queue, the random loss and the way; sets when and whether it arrives. */
-static void cross_link(struct sim *sim, struct flow *flow, struct packet *packet)
-{
-	const struct ccsim_config *config = sim->config;
-	double wait_us = queue_us(sim), wire = flow->mss_bytes + CCSIM_WIRE_OVERHEAD_BYTES;
-	double depth_bytes = (double)config->rate * (double)config->queue_us / 1e6;
-	uint64_t arrive_us;
-
-	packet->dropped = packet->ce = packet->acked = false;
-	if (wait_us * (double)sim->rate / 1e6 + wire > depth_bytes) {
-		packet->dropped = true;
-		packet->arrive_us = flow->last_arrive_us;
-		sim->queue_drops++;
-		return;
-	}
-	packet->ce = config->ecn_us != 0 && wait_us > (double)config->ecn_us;
-	wait_us += wire * 1e6 / (double)sim->rate;
-	sim->free_us = (double)sim->now_us + wait_us;
-	arrive_us = sim->now_us + (uint64_t)wait_us + sim->rtt_us / 2;
-	arrive_us += wander_us(sim);
-	if (arrive_us < flow->last_arrive_us)
-		arrive_us = flow->last_arrive_us;
-	packet->arrive_us = flow->last_arrive_us = arrive_us;
-	packet->dropped = is_lost(sim);
-	flow->wire_bytes += (uint64_t)wire;
 }
 
 static void send_packet(struct sim *sim, int index)
@@ -219,9 +36,9 @@ static void send_packet(struct sim *sim, int index)
 	flow->unsent_bytes -= payload_bytes < flow->unsent_bytes ? payload_bytes :
 								   flow->unsent_bytes;
 	flow->sent_pkts++;
-	cross_link(sim, flow, packet);
+	ccsim_cross_link(sim, flow, packet);
 	if (!sim->config->sparse_acks && pn < DENSE_PKTS && pn % DENSE_GROUP == DENSE_GROUP - 1)
-		push_at(sim, packet->arrive_us, EVENT_ACK_NOW, index);
+		ccsim_push_at(sim, packet->arrive_us, EVENT_ACK_NOW, index);
 }
 
 static bool has_data(const struct sim *sim, const struct flow *flow)
@@ -271,7 +88,7 @@ static void try_send(struct sim *sim, int index)
 		rmdt_rate_set_app_limited(&flow->rate, flow->in_flight_bytes);
 	if (has_data(sim, flow) && !flow->cwnd_limited && !flow->send_pending) {
 		flow->send_pending = true;
-		push_at(sim, flow->next_send_us, EVENT_SEND, index);
+		ccsim_push_at(sim, flow->next_send_us, EVENT_SEND, index);
 	}
 }
 
@@ -291,13 +108,13 @@ static void make_ack(struct sim *sim, int index)
 		any = true;
 		ack.ce_pkts += packet->ce;
 	}
-	if (!any || random_unit(sim) * 1e6 < sim->config->ack_loss_ppm)
+	if (!any || ccsim_random(sim) * 1e6 < sim->config->ack_loss_ppm)
 		return;
 	flow->arrived_pn = ack.to_pn = pn;
 	ack.at_us = sim->now_us + sim->rtt_us / 2;
 	if (hold_us != 0)
 		ack.at_us = (ack.at_us / hold_us + 1) * hold_us;
-	push(sim, ack);
+	ccsim_push(sim, ack);
 }
 
 /* Lost is what was sent three packets, or an eighth of an RTT, before one that arrived. */
@@ -415,28 +232,7 @@ static void check_pto(struct sim *sim, int index)
 		try_send(sim, index);
 		due_us = flow->last_ack_in_us + pto_us(flow);
 	}
-	push_at(sim, due_us > sim->now_us ? due_us : sim->now_us + 1000, EVENT_PTO, index);
-}
-
-static void trace(struct sim *sim)
-{
-	for (int i = 0; i < CCSIM_MAX_FLOWS; i++) {
-		struct flow *flow = &sim->flow[i];
-		struct rmdt_cc_info info;
-
-		if (flow->cc == NULL)
-			continue;
-		rmdt_cc_info_get(flow->cc, &info);
-		fprintf(sim->config->trace, "%7.2f %d %-12s del %7.2f pace %7.2f bw %7.2f Mbit/s "
-			"cwnd %8.1f infl %8.1f kB rtt %6.1f q %6.1f ms p %u lost %llu\n",
-			(double)sim->now_us / 1e6, i, info.state,
-			(double)(flow->rate.delivered_bytes - flow->trace_delivered_bytes) * 8 / TRACE_US,
-			(double)info.pacing_rate * 8e-6, (double)info.bandwidth * 8e-6,
-			(double)info.cwnd_bytes / 1e3, (double)flow->in_flight_bytes / 1e3,
-			(double)flow->srtt_us / 1e3, queue_us(sim) / 1e3, info.random_loss_ppm,
-			(unsigned long long)flow->lost_pkts);
-		flow->trace_delivered_bytes = flow->rate.delivered_bytes;
-	}
+	ccsim_push_at(sim, due_us > sim->now_us ? due_us : sim->now_us + 1000, EVENT_PTO, index);
 }
 
 static void take_step(struct sim *sim)
@@ -457,27 +253,8 @@ static void take_step(struct sim *sim)
 
 static void take_sample(struct sim *sim)
 {
-	const struct ccsim_config *config = sim->config;
-
 	take_step(sim);
-	if (!sim->measuring && sim->now_us >= config->measure_us) {
-		sim->measuring = true;
-		sim->base_queue_drops = sim->queue_drops;
-		for (int i = 0; i < CCSIM_MAX_FLOWS; i++) {
-			struct flow *flow = &sim->flow[i];
-
-			flow->base_delivered_bytes = flow->delivered_bytes;
-			flow->base_wire_bytes = flow->wire_bytes;
-			flow->base_sent_pkts = flow->sent_pkts;
-			flow->base_lost_pkts = flow->lost_pkts;
-		}
-	}
-	if (sim->measuring && sim->queue_samples < QUEUE_SAMPLES_MAX)
-		sim->queue_ms[sim->queue_samples++] = (float)(queue_us(sim) / 1e3);
-	if (config->trace != NULL && sim->now_us >= sim->next_trace_us) {
-		sim->next_trace_us += TRACE_US;
-		trace(sim);
-	}
+	ccsim_measure(sim);
 	/* An application that pauses or resumes. */
 	for (int i = 0; i < CCSIM_MAX_FLOWS; i++) {
 		struct flow *flow = &sim->flow[i];
@@ -490,7 +267,7 @@ static void take_sample(struct sim *sim)
 			try_send(sim, i);
 		}
 	}
-	push_at(sim, sim->now_us + SAMPLE_US, EVENT_SAMPLE, 0);
+	ccsim_push_at(sim, sim->now_us + SAMPLE_US, EVENT_SAMPLE, 0);
 }
 
 static void tick_ack(struct sim *sim, int index)
@@ -503,7 +280,7 @@ static void tick_ack(struct sim *sim, int index)
 	if (gap_us < 1000)
 		gap_us = 1000;
 	make_ack(sim, index);
-	push_at(sim, sim->now_us + gap_us, EVENT_ACK_TICK, index);
+	ccsim_push_at(sim, sim->now_us + gap_us, EVENT_ACK_TICK, index);
 }
 
 static void start_flow(struct sim *sim, int index)
@@ -532,9 +309,9 @@ static void start_flow(struct sim *sim, int index)
 	(void)rc;
 	flow->next_send_us = flow->last_ack_in_us = config->start_us;
 	flow->send_pending = true;
-	push_at(sim, config->start_us, EVENT_SEND, index);
-	push_at(sim, config->start_us + 1000, EVENT_ACK_TICK, index);
-	push_at(sim, config->start_us + 1000, EVENT_PTO, index);
+	ccsim_push_at(sim, config->start_us, EVENT_SEND, index);
+	ccsim_push_at(sim, config->start_us + 1000, EVENT_ACK_TICK, index);
+	ccsim_push_at(sim, config->start_us + 1000, EVENT_PTO, index);
 }
 
 static void dispatch(struct sim *sim, const struct event *event)
@@ -570,53 +347,6 @@ static bool complete(const struct sim *sim)
 	return true;
 }
 
-static int compare_float(const void *a, const void *b)
-{
-	float x = *(const float *)a, y = *(const float *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void fill_flow(const struct sim *sim, const struct flow *flow,
-		      struct ccsim_flow_result *result)
-{
-	double seconds = (double)(sim->now_us - sim->config->measure_us) / 1e6;
-	double sent = (double)(flow->sent_pkts - flow->base_sent_pkts);
-
-	if (sim->measuring) {
-		result->goodput = (double)(flow->delivered_bytes - flow->base_delivered_bytes) / seconds;
-		result->wire_share = (double)(flow->wire_bytes - flow->base_wire_bytes) / seconds /
-				     (double)sim->rate;
-		result->loss = (double)(flow->lost_pkts - flow->base_lost_pkts) / sent;
-	}
-	if (flow->complete_us != 0)
-		result->complete_s = (double)(flow->complete_us - flow->config->start_us) / 1e6;
-	result->delivered_bytes = flow->delivered_bytes;
-	result->sent_ratio = (double)flow->sent_pkts * flow->payload_bytes /
-			     (double)flow->delivered_bytes;
-}
-
-static void fill_result(struct sim *sim, struct ccsim_result *result)
-{
-	uint64_t sent_pkts = 0;
-
-	memset(result, 0, sizeof(*result));
-	for (int i = 0; i < CCSIM_MAX_FLOWS; i++) {
-		const struct flow *flow = &sim->flow[i];
-
-		if (flow->cc == NULL)
-			continue;
-		fill_flow(sim, flow, &result->flow[i]);
-		sent_pkts += flow->sent_pkts - flow->base_sent_pkts;
-	}
-	if (sim->queue_samples == 0)
-		return;
-	qsort(sim->queue_ms, sim->queue_samples, sizeof(*sim->queue_ms), compare_float);
-	result->queue_median_ms = sim->queue_ms[sim->queue_samples / 2];
-	result->queue_p95_ms = sim->queue_ms[sim->queue_samples * 95 / 100];
-	result->queue_loss = (double)(sim->queue_drops - sim->base_queue_drops) / (double)sent_pkts;
-}
-
 void ccsim_run(const struct ccsim_config *config, struct ccsim_result *result)
 {
 	struct sim *sim = calloc(1, sizeof(*sim));
@@ -631,16 +361,16 @@ void ccsim_run(const struct ccsim_config *config, struct ccsim_result *result)
 	assert(sim->queue_ms != NULL);
 	for (int i = 0; i < CCSIM_MAX_FLOWS; i++)
 		start_flow(sim, i);
-	push_at(sim, 0, EVENT_SAMPLE, 0);
+	ccsim_push_at(sim, 0, EVENT_SAMPLE, 0);
 	while (!complete(sim)) {
-		struct event event = pop(sim);
+		struct event event = ccsim_pop(sim);
 
 		if (event.at_us > config->duration_us)
 			break;
 		sim->now_us = event.at_us;
 		dispatch(sim, &event);
 	}
-	fill_result(sim, result);
+	ccsim_fill_result(sim, result);
 	for (int i = 0; i < CCSIM_MAX_FLOWS; i++) {
 		rmdt_cc_free(sim->flow[i].cc);
 		free(sim->flow[i].ring);
