@@ -11,8 +11,11 @@
  * engine's `buffer`. The block that was freed last is handed out first, since it is still in cache.
  */
 
-/* Bytes in one block. 256 KiB: four trains of 64 KiB, and still 2,000 blocks in 500 MB. */
-#define RMDT_BLOCK_BYTES (256u * 1024u)
+/*
+ * Bytes in one block: four datagrams of the largest size, with 65,280 bytes of payload each. 256 KiB
+ * would take five. And still 2,000 blocks in 500 MB.
+ */
+#define RMDT_BLOCK_BYTES (255u * 1024u)
 
 /* Free blocks kept for reuse; beyond these (16 MiB) memory goes back to the system. */
 #define RMDT_BLOCKS_KEEP 64u
