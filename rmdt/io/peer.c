@@ -15,8 +15,6 @@
 #include "io/link.h"
 #include "io/thread.h"
 
-/* What rmdt_peer_info tells is at most this old. */
-#define PUBLISH_EVERY_US	10000
 /* After the last handle was given back: how long the far end may take to hear how flows ended. */
 #define LEAVE_US		2000000
 
@@ -42,6 +40,7 @@ int rmdt_peer_new(struct rmdt_engine *engine, struct rmdt_thread *thread, struct
 	peer->notice.peer = peer;
 	peer->notice.drop = drop_notice;
 	peer->info_us = rmdt_clock_us();
+	rmdt_strain_looked(&peer->strain, peer->info_us);
 	pthread_mutex_init(&peer->lock, NULL);
 	atomic_init(&peer->refs, 2);
 	/* An even share of the uplink, until it is known what the others leave. */
@@ -121,6 +120,7 @@ void rmdt_peer_publish(struct rmdt_peer *peer)
 	rmdt_conn_info(conn, now_us, &peer->info);
 	peer->info.up = peer->state == RMDT_PEER_IS_UP;
 	peer->info_us = now_us;
+	rmdt_strain_looked(&peer->strain, now_us);
 	peer->message_max = (uint32_t)rmdt_conn_message_max(conn);
 	pthread_mutex_unlock(&peer->lock);
 	atomic_store_explicit(&peer->cwnd_bytes, peer->info.cwnd_bytes, memory_order_relaxed);
@@ -290,20 +290,15 @@ void rmdt_peer_on_drained(struct rmdt_peer *peer)
 		return;
 	if (peer->letters_left)
 		send_letters(peer);
-	peer->stale = peer->thread->now_us < peer->info_us + PUBLISH_EVERY_US;
-	if (!peer->stale)
+	if (rmdt_strain_rested(&peer->strain, peer->thread->now_us))
 		rmdt_peer_publish(peer);
 	if (peer->leaving)
 		go_on_leaving(peer);
 }
 
-/*
- * `stale` says that it was drained since its information was last published. If it was not, for all that time, neither
- * window nor pacing nor the application held it up: we were not fast enough.
- */
 void rmdt_peer_on_busy(struct rmdt_peer *peer)
 {
-	if (!peer->link || peer->stale || peer->thread->now_us < peer->info_us + PUBLISH_EVERY_US)
+	if (!peer->link || !rmdt_strain_pressed(&peer->strain, peer->thread->now_us))
 		return;
 	rmdt_peer_publish(peer);
 	pthread_mutex_lock(&peer->lock);
@@ -313,11 +308,9 @@ void rmdt_peer_on_busy(struct rmdt_peer *peer)
 
 uint64_t rmdt_peer_next_us(const struct rmdt_peer *peer)
 {
-	uint64_t next_us = peer->leave_us ? peer->leave_us : RMDT_ALARM_NEVER;
+	uint64_t look_us = rmdt_strain_next_us(&peer->strain);
 
-	if (peer->stale && peer->info_us + PUBLISH_EVERY_US < next_us)
-		next_us = peer->info_us + PUBLISH_EVERY_US;
-	return next_us;
+	return peer->leave_us && peer->leave_us < look_us ? peer->leave_us : look_us;
 }
 
 static void close_now(struct rmdt_peer *peer)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/addr.h"
+#include "core/strain.h"
 #include "io/engine.h"
 #include "io/events.h"
 #include "io/letters.h"
@@ -76,7 +77,7 @@ struct rmdt_peer {
 	unsigned down_code;		/* once down */
 	char down_reason[RMDT_REASON_BYTES + 1];
 	bool letters_left;		/* the conn's queue was full */
-	bool stale;			/* info is older than what its conn did */
+	struct rmdt_strain strain;	/* whether it is we who are too slow; when info is taken again */
 	bool leaving;			/* the last handle was given back */
 	uint64_t leave_us;		/* leaving and no in-flow left: when it closes at the latest; 0 else */
 };
