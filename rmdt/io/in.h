@@ -70,6 +70,9 @@ struct rmdt_in {
 	struct rmdt_alarm alarm;	/* while it is watched */
 };
 
+/* Asks its thread. Any thread that has a reference. */
+void rmdt_in_post(struct rmdt_in *in, unsigned bits);
+
 /* On the peer's thread. Asks the application and answers the offer. */
 void rmdt_in_on_offer(struct rmdt_link *link, struct rmdt_inflow *flow);
 void rmdt_in_on_event(struct rmdt_inflow *flow, unsigned flags);

@@ -10,12 +10,11 @@
 #include <unistd.h>
 
 #include "core/packet.h"
-#include "io/address.h"
-#include "io/branch.h"
 #include "io/clock.h"
 #include "io/engine.h"
 #include "io/link.h"
 #include "io/peer.h"
+#include "io/turns.h"
 
 /* Events given to the handler in one round. */
 #define EVENTS_PER_ROUND	256
@@ -191,97 +190,6 @@ void rmdt_thread_send_small(struct rmdt_thread *t, const struct rmdt_handshake_p
 	rmdt_count(&t->engine->counters.bytes_out, len);
 }
 
-/* A train was refused: too large for the way, or there is no way. Silence is for the conn's own timers to judge. */
-static void on_send_error(struct rmdt_thread *t, struct rmdt_link *link, size_t segment, int error)
-{
-	if (error == -EMSGSIZE)
-		rmdt_conn_too_big(link->conn, t->now_us, segment);
-	else if (!link->up && !link->down)
-		rmdt_link_close(link, RMDT_CODE_ADDRESS, strerror(-error));
-	rmdt_link_touch(link);
-}
-
-/* True: the outbox is empty again. */
-static bool flush(struct rmdt_thread *t)
-{
-	struct rmdt_outbox *out = &t->outbox;
-	uint64_t bytes = 0, datagrams = 0;
-
-	if (rmdt_udp_send(&t->udp, out) == -EAGAIN) {
-		t->blocked = true;
-		return false;
-	}
-	for (size_t i = 0; i < out->n; i++) {
-		const struct rmdt_train *train = &out->train[i];
-
-		if (out->error[i] == 0) {
-			bytes += train->len;
-			datagrams += (train->len + train->segment - 1) / train->segment;
-		} else if (out->owner[i]) {
-			on_send_error(t, out->owner[i], train->segment, out->error[i]);
-		}
-	}
-	rmdt_outbox_clear(out);
-	rmdt_count(&t->engine->counters.bytes_out, bytes);
-	rmdt_count(&t->engine->counters.datagrams_out, datagrams);
-	return true;
-}
-
-/* One train of this link. False: it has nothing to send now. */
-static bool load_train(struct rmdt_thread *t, struct rmdt_link *link)
-{
-	struct rmdt_train *train = &t->outbox.train[t->outbox.n];
-
-	train->cap = rmdt_address_payload_max(rmdt_conn_remote(link->conn));
-	train->len = 0;
-	train->probe = false;
-	if (link->peer && link->peer->link == link && link->peer->fills)
-		rmdt_branch_feed_all(link->peer);
-	if (!rmdt_conn_send(link->conn, t->now_us, train))
-		return false;
-	t->outbox.owner[t->outbox.n++] = link;
-	return true;
-}
-
-/* A touched link: what happened, what is due, what it wants to send, up to a turn. */
-static void serve(struct rmdt_thread *t, struct rmdt_link *link)
-{
-	unsigned trains = 0;
-
-	rmdt_link_untouch(link);
-	rmdt_link_pull(link);
-	if (rmdt_conn_deadline_us(link->conn) <= t->now_us)
-		rmdt_conn_tick(link->conn, t->now_us);
-	while (load_train(t, link)) {
-		if (++trains == RMDT_THREAD_TURN || t->outbox.n == RMDT_OUTBOX_TRAINS) {
-			rmdt_link_touch(link);
-			if (link->peer && link->peer->link == link)
-				rmdt_peer_on_busy(link->peer);
-			return;
-		}
-	}
-	rmdt_link_pull(link);
-	if (link->peer && link->peer->link == link)
-		rmdt_peer_on_drained(link->peer);
-	if (!link->dirty)
-		(void)rmdt_link_rest(link);
-}
-
-static void send_round(struct rmdt_thread *t)
-{
-	if (t->blocked)
-		return;
-	if (t->outbox.n && !flush(t))
-		return;
-	for (unsigned n = 0; n < RMDT_THREAD_SENDS && t->dirty_first; n++) {
-		t->now_us = rmdt_clock_us();
-		while (t->dirty_first && t->outbox.n < RMDT_OUTBOX_TRAINS)
-			serve(t, t->dirty_first);
-		if (t->outbox.n && !flush(t))
-			return;
-	}
-}
-
 /* ---- the round ---- */
 
 static void deliver(struct rmdt_thread *t)
@@ -343,7 +251,7 @@ static void play_round(struct rmdt_thread *t)
 	if (closing)
 		begin_closing(t);
 	rmdt_alarms_ring(&t->alarms, t->now_us);
-	send_round(t);
+	rmdt_turns_play(t);
 	deliver(t);
 }
 

@@ -27,10 +27,6 @@ struct rmdt_link;
 
 /* Receive calls in one round: with RMDT_INBOX_BUFFERS of 64 KiB each, 2 MiB before anything is answered. */
 #define RMDT_THREAD_READS	4
-/* Send calls in one round: 2 MiB before it is read again. */
-#define RMDT_THREAD_SENDS	4
-/* Trains of one association in a row: its receiver wakes once for them. The next sends the same bytes, still in the cache. */
-#define RMDT_THREAD_TURN	4
 /* Failed inbound handshakes that are kept to repeat their refusal: 8 KiB each, and strangers can make a thousand a second. */
 #define RMDT_THREAD_REFUSED	512
 
