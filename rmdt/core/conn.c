@@ -156,6 +156,8 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 	else
 		rmdt_pmtu_init(&c->pmtu, RMDT_PMTU_BASE, (uint32_t)max);
 	rmdt_pacer_init(&c->pacer, now_us, rmdt_cc_pacing_rate(c->cc), RMDT_BASE_BYTES);
+	rmdt_pacer_init(&c->tail_pacer, now_us, 0, RMDT_TAIL_BYTES);
+	c->lossy_until_us = now_us + CONN_LOSSY_US;
 	rmdt_conn_update_mtu(c, now_us);
 	if (rmdt_handshake_rtt_us(c->hs) > 0 && c->resumed_us == 0) {	/* not if this process stood still in it */
 		rmdt_rtt_sample(&c->rtt, now_us, rmdt_handshake_rtt_us(c->hs), 0);

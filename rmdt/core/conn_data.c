@@ -24,8 +24,22 @@ static bool seal_chunk(struct rmdt_conn *c, const struct rmdt_outflow *of, const
 	return true;
 }
 
+/* A small piece may have nothing behind it for long. */
+static void watch_tail(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, const struct rmdt_chunk *chunk)
+{
+	if (now_us >= c->lossy_until_us || chunk->len > RMDT_TAIL_BYTES || c->rtt.srtt_us < CONN_LONG_RTT_US ||
+	    rmdt_loss_inflight_bytes(&c->loss) > CONN_THIN_BYTES)
+		return;
+	rmdt_pacer_set_rate(&c->tail_pacer, now_us,
+			    rmdt_conn_least(rmdt_cc_pacing_rate(c->cc) / CONN_TAIL_PART, CONN_TAIL_RATE));
+	if (rmdt_pacer_budget(&c->tail_pacer, now_us) < chunk->len)
+		return;
+	rmdt_pacer_spend(&c->tail_pacer, now_us, chunk->len);
+	rmdt_outflow_watch_tail(of, chunk, now_us + c->rtt.srtt_us / CONN_TAIL_RTT_DIVISOR);
+}
+
 /* A writer whose bytes are sent has room, however long a loss holds up what is acknowledged. */
-static void note_new(struct rmdt_conn *c, struct rmdt_outflow *of, const struct rmdt_chunk *chunk)
+static void note_new(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, const struct rmdt_chunk *chunk)
 {
 	if (of->next_off >= of->room_off) {
 		of->room_off = of->next_off + CONN_ROOM_BYTES;
@@ -33,6 +47,7 @@ static void note_new(struct rmdt_conn *c, struct rmdt_outflow *of, const struct 
 	}
 	if (chunk->fin && c->counters.packets_lost > 0)
 		rmdt_outflow_doubt_end(of, (uint64_t)CONN_DOUBTED_CHUNKS * chunk->len);
+	watch_tail(c, now_us, of, chunk);
 }
 
 static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, const struct rmdt_chunk *chunk,
@@ -61,7 +76,7 @@ static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow
 		rmdt_ecn_on_sent(&c->ecn);
 	rmdt_outflow_on_sent(of, chunk);
 	if (!chunk->repair)
-		note_new(c, of, chunk);
+		note_new(c, now_us, of, chunk);
 	c->counters.chunk_bytes_sent += chunk->len;
 	of->deficit_bytes -= (int64_t)len;
 	if (of->has_rate)

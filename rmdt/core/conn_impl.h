@@ -57,6 +57,16 @@
 #define CONN_ROOM_BYTES		(RMDT_CREDIT_AHEAD_BYTES / 4)
 /* On a path this long a round trip lost at the start costs more than a packet. */
 #define CONN_LONG_RTT_US	UINT64_C(5000)
+/*
+ * On a path of that length which has lost something so lately, or is so new, what is little goes once more after this part
+ * of a round trip, while no more than so much is on its way: then it costs next to nothing, and the flows that wait for it are few.
+ */
+#define CONN_LOSSY_US		UINT64_C(60000000)
+#define CONN_TAIL_RTT_DIVISOR	8
+#define CONN_THIN_BYTES		16384u
+/* No more than this part of what the path carries, and bytes a second: many pieces one after the other are a stream. */
+#define CONN_TAIL_PART		16
+#define CONN_TAIL_RATE		UINT64_C(32768)
 /* Chunks at the end of a flow whose loss nothing behind them would show. */
 #define CONN_DOUBTED_CHUNKS	(RMDT_LOSS_PKT_THRESHOLD + 1)
 
@@ -140,6 +150,8 @@ struct rmdt_conn {
 	bool wants_mtu;			/* has sent or will send something large */
 	unsigned pto_count, probes;	/* probes: packets that may go beyond cwnd now */
 	uint64_t pto_since_us;		/* when pto_count began to rise */
+	uint64_t lossy_until_us;	/* the path has lost packets of late */
+	struct rmdt_pacer tail_pacer;	/* of small pieces that go twice for it */
 	uint64_t skip_at;		/* next packet number to leave out */
 	bool cwnd_limited;		/* since the last ACK */
 	enum rmdt_limit limited_by;

@@ -112,6 +112,7 @@ static void on_lost(void *arg, uint64_t pn, const struct rmdt_sent *s)
 	if (!was_counted_lost(s))
 		return;
 	c->counters.packets_lost++;
+	c->lossy_until_us = st->now_us + CONN_LOSSY_US;
 	st->lost_bytes += s->bytes;
 	st->lost_pkts++;
 	st->newest = s->stamp;

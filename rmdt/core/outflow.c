@@ -129,12 +129,17 @@ bool rmdt_outflow_next(struct rmdt_outflow *of, size_t max, uint64_t credit, str
 bool rmdt_outflow_repeat(struct rmdt_outflow *of, size_t max, uint64_t rtt_us, uint64_t now_us, struct rmdt_chunk *chunk,
 			 uint64_t *wait_us)
 {
+	uint64_t budget = (of->next_off - of->start_off) / REPEAT_PART, tail_us;
 	struct rmdt_range r;
 
 	*wait_us = UINT64_MAX;
-	if (!of->sendbuf || of->final_off == UINT64_MAX || !rmdt_ranges_is_empty(&of->lost) ||
-	    !rmdt_repeat_next(&of->repeat, rtt_us, (of->next_off - of->start_off) / REPEAT_PART, now_us, &r, wait_us))
+	if (!of->sendbuf || !rmdt_ranges_is_empty(&of->lost))
 		return false;
+	if (!rmdt_tail_next(&of->tail, now_us, &r, &tail_us) &&
+	    (of->final_off == UINT64_MAX || !rmdt_repeat_next(&of->repeat, rtt_us, budget, now_us, &r, wait_us))) {
+		*wait_us = tail_us < *wait_us ? tail_us : *wait_us;
+		return false;
+	}
 	max = even_chunk(max);
 	if (r.end - r.start < max)
 		max = (size_t)(r.end - r.start);
@@ -155,6 +160,11 @@ void rmdt_outflow_doubt_end(struct rmdt_outflow *of, uint64_t bytes)
 		rmdt_repeat_doubt(&of->repeat, from, of->next_off);
 }
 
+void rmdt_outflow_watch_tail(struct rmdt_outflow *of, const struct rmdt_chunk *chunk, uint64_t due_us)
+{
+	rmdt_tail_sent(&of->tail, chunk->off, chunk->off + chunk->len, due_us);
+}
+
 /* Only this thread writes them, so that no locked instruction is needed for each packet. */
 static void count(_Atomic uint64_t *sum, uint64_t n)
 {
@@ -167,7 +177,9 @@ void rmdt_outflow_on_sent(struct rmdt_outflow *of, const struct rmdt_chunk *chun
 
 	count(&of->chunk_bytes, chunk->len);
 	if (chunk->repeat) {
-		rmdt_repeat_sent(&of->repeat, chunk->off, end);
+		rmdt_tail_forget(&of->tail);
+		if (of->final_off != UINT64_MAX)
+			rmdt_repeat_sent(&of->repeat, chunk->off, end);
 		count(&of->repaired_bytes, chunk->len);
 	} else if (chunk->repair) {
 		/* Cutting the front of the lowest range never splits one, so it cannot fail. */
@@ -190,6 +202,7 @@ static void advance(struct rmdt_outflow *of, uint64_t off)
 	rmdt_ranges_clip(&of->lost, off);
 	rmdt_ranges_clip(&of->again, off);
 	rmdt_repeat_clip(&of->repeat, off);
+	rmdt_tail_acked(&of->tail, 0, off);
 	atomic_store_explicit(&of->received_off, off, memory_order_release);
 }
 
@@ -207,6 +220,7 @@ void rmdt_outflow_on_acked(struct rmdt_outflow *of, uint64_t off, uint32_t len)
 	rmdt_ranges_remove(&of->lost, off, end);
 	rmdt_ranges_remove(&of->again, off, end);
 	rmdt_repeat_acked(&of->repeat, off, end);
+	rmdt_tail_acked(&of->tail, off, end);
 	if (off == low)
 		advance(of, rmdt_ranges_get(&of->acked, 0)->end);
 }

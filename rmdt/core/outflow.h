@@ -15,6 +15,7 @@
 #include "core/ranges.h"
 #include "core/repeat.h"
 #include "core/sendbuf.h"
+#include "core/tail.h"
 #include "rmdt.h"
 
 struct rmdt_open;
@@ -42,6 +43,7 @@ struct rmdt_outflow {
 	struct rmdt_ranges lost;	/* to be sent again */
 	struct rmdt_ranges again;	/* and then once more: what was lost twice */
 	struct rmdt_repeat repeat;	/* of repairs made after the end was sent */
+	struct rmdt_tail tail;		/* before it was: the last small piece */
 	uint64_t room_off;		/* sent so far, and the writer is told that there is room */
 	struct rmdt_pacer pacer;	/* of the flow's own rate; used if has_rate */
 	bool has_rate;
@@ -86,14 +88,16 @@ struct rmdt_chunk {
  */
 bool rmdt_outflow_next(struct rmdt_outflow *of, size_t max, uint64_t credit, struct rmdt_chunk *chunk, bool *blocked);
 /*
- * The same when the end has been sent and nothing is left to send: repairs once more before it is known whether they were lost,
+ * When nothing is left to send: once the end has been sent, repairs once more before it is known whether they were lost,
  * too (core/repeat.h); in all at most a fiftieth of what was sent. false: not now; *wait_us (UINT64_MAX: never) says when
- * to ask again.
+ * to ask again. And the small piece that rmdt_outflow_watch_tail named last, whether the end has been sent or not.
  */
 bool rmdt_outflow_repeat(struct rmdt_outflow *of, size_t max, uint64_t rtt_us, uint64_t now_us, struct rmdt_chunk *chunk,
 			 uint64_t *wait_us);
 /* The last bytes have nothing behind them that would show their loss: they are as good as repaired. */
 void rmdt_outflow_doubt_end(struct rmdt_outflow *of, uint64_t bytes);
+/* This chunk, just sent for the first time, may have nothing behind it for long: it goes once more at due_us (core/tail.h). */
+void rmdt_outflow_watch_tail(struct rmdt_outflow *of, const struct rmdt_chunk *chunk, uint64_t due_us);
 void rmdt_outflow_on_sent(struct rmdt_outflow *of, const struct rmdt_chunk *chunk);
 void rmdt_outflow_on_acked(struct rmdt_outflow *of, uint64_t off, uint32_t len);
 void rmdt_outflow_on_lost(struct rmdt_outflow *of, uint64_t off, uint32_t len);

@@ -306,6 +306,9 @@ static bool expect_repairs(const struct sim_plan *plan, struct sim_result *resul
 	/* The start overshoots once by what path and queue hold, or by some first flights; luck at small numbers. */
 	most += 2 * rate * (rtt_us(r) + queue_us) / 1e6 + 4 * sqrt(p * (double)plan->bytes * plan->mtu) +
 		250.0 * plan->mtu;
+	/* Small pieces go twice where something was lost. */
+	if (rtt_us(r) >= 5000)
+		most += fmin(rate / 8, 32768) * (double)got->end_us / 1e6;
 	if ((double)got->chunk_bytes <= most)
 		return true;
 	return complain(result, "receiver %u was sent %llu bytes for %llu at a loss of %.3f", i,
