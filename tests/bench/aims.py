@@ -118,8 +118,34 @@ def share(rows):
             yield at_most("alone: delay added in the queue, ms", 30, m, "%.1f")
 
 
+def tunnel(rows):
+    mine = [row for row in rows if row["scenario"] == "tunnel"]
+    rate = medians(mine, "tunnel", "case", "peer")
+    ours = rate.get(("bulk", "dexor"))
+    if ours:
+        yield at_least("tunnel, loopback, one connection, Mbit/s", 4000, ours)
+    for case, other, asked in (("bulk", "kcptun", 10), ("path", "socat-cubic", 5), ("path", "pipeclone", 0.9)):
+        if (case, "dexor") in rate and rate.get((case, other)):
+            yield at_least("tunnel, %s: dexor / %s" % (case, other), asked, rate[case, "dexor"] / rate[case, other], "%.2f")
+    echo = {key: median(v) for key, v in cells(mine, "case", "every_us", "peer", value="echo_us").items()}
+    for (case, every, peer), m in echo.items():
+        if case == "echo" and peer == "dexor" and (case, every, "relay") in echo:
+            yield at_most("tunnel, echo over loopback, one each %s us: median beyond a plain relay's, us" % every, 150,
+                          m - echo[case, every, "relay"], "%.0f")
+    for (tunnels, peer, rtt), v in cells(mine, "tunnels", "peer", "rtt_ms", value="echo_p99_us").items():
+        if peer == "dexor":
+            yield at_most("%s of 20 connections each 10 a second, RTT %s ms with loss: p99 in round trips" %
+                          ("a tunnel" if tunnels == 1 else "%s tunnels" % tunnels, rtt), 2.5, median(v) / rtt / 1000)
+    three = {key: median(v) for key, v in cells(mine, "stalled").items()}
+    if (0,) in three and (1,) in three:
+        yield at_least("tunnel: readers beside one that does not read, of what they get without it", 0.9, three[1,] / three[0,], "%.2f")
+    for (peer, rtt), v in cells(mine, "peer", "rtt_ms", value="lost_pct").items():
+        if peer == "dexor":
+            yield at_most("tunnel, iperf3 -u at 200 Mbit/s, %s ms: lost, %%" % rtt, 0.1, median(v), "%.3f")
+
+
 def all_aims(rows):
     found = []
-    for aim in (never_slower, rates, far, cost, share, unlike, loopback, fanout, many):
+    for aim in (never_slower, rates, far, cost, share, unlike, loopback, fanout, many, tunnel):
         found += list(aim(rows))
     return found

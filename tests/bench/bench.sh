@@ -497,7 +497,7 @@ bench_mbit() {
 bench_commands_json() {
 	local command list=''
 	for command in "${bench_commands[@]}"; do
-		command=${command//"$PIPECLONE"/pipeclone}
+		command=${command//"${PIPECLONE%/*}/"/}
 		command=${command//"$TMP/"/}
 		command=${command//"$bench_dir/"/}
 		command=${command//\\/\\\\}

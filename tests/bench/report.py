@@ -17,7 +17,8 @@ import tables
 
 MEASURED = {"date", "run", "bytes", "seconds", "mbit", "cpu_send", "cpu_recv", "sent_bytes", "repaired_bytes",
             "feedback_bytes", "wire_bytes", "stopped", "overloaded", "failed", "note", "commands", "series", "share_pct",
-            "queue_delay_ms", "alone_mbit", "cpu_per_gb", "steady_mbit"}
+            "queue_delay_ms", "alone_mbit", "cpu_per_gb", "steady_mbit", "samples", "echo_us", "echo_p99_us",
+            "echo_worst_us", "lost_pct", "entry_mb", "exit_mb"}
 PACKAGES = ["socat", "iperf3", "openssh-server", "mbuffer", "libudt0", "srt-tools", "uftp", "udpcast", "ngtcp2-server",
             "kcptun", "libssl3", "libipsec-mb1"]
 SETTINGS = ["net/core/rmem_max", "net/core/wmem_max", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem",

@@ -10,6 +10,8 @@ NAMES = {
     "socat": "TCP as it is here (socat)",
     "socat-bbr": "TCP bbr (socat)",
     "socat-cubic": "TCP cubic (socat)",
+    "dexor": "dexor tunnel",
+    "relay": "plain TCP relay (socat)",
     "mbuffer": "mbuffer",
     "mbuffer-cubic": "mbuffer, TCP cubic",
     "mbuffer-bbr": "mbuffer, TCP bbr",
@@ -23,7 +25,7 @@ NAMES = {
     "uftp": "uftp",
     "udpcast": "udpcast",
 }
-ENCRYPTED = {"pipeclone", "pipeclone-known", "ssh", "ngtcp2", "kcptun", "uftp"}
+ENCRYPTED = {"pipeclone", "pipeclone-known", "dexor", "ssh", "ngtcp2", "kcptun", "uftp"}
 
 
 def done(rows, scenario):

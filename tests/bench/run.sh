@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything side by side on this machine, then the tables and plots of doc/bench. `make bench` runs this.
 #
-#     BENCH="loopback wan overtime share fanout unlike many" RUNS=5 BENCH_DIR=doc/bench tests/bench/run.sh
+#     BENCH="loopback wan overtime share fanout unlike many tunnel" RUNS=5 BENCH_DIR=doc/bench tests/bench/run.sh
 #
 # A scenario that was not run keeps its figures of before. The machine should do nothing else. See doc/benchmarks.md.
 set -uo pipefail
@@ -11,11 +11,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${top_builddir:=$top_srcdir}"
 export top_srcdir top_builddir
 export RUNS=${RUNS:-5}
-BENCH=${BENCH:-aead loopback wan overtime share fanout unlike many}
+BENCH=${BENCH:-aead loopback wan overtime share fanout unlike many tunnel}
 BENCH_DIR=${BENCH_DIR:-$top_srcdir/doc/bench}
 # What a reader needs to do the same.
 BENCH_COMMAND="make bench BENCH=\"$BENCH\" RUNS=$RUNS"
-for name in JOBS OTHERS OTHER_RUNS FAR_RUNS PEERS SLOW RTTS LOSSES LIMIT AGAINST SHARE_S CASES BYTES EXTRA; do
+for name in JOBS OTHERS OTHER_RUNS FAR_RUNS PEERS SLOW RTTS LOSSES LIMIT AGAINST SHARE_S CASES BYTES STALL_S EXTRA; do
 	[[ -z ${!name+set} ]] || BENCH_COMMAND+=" $name=\"${!name}\""
 done
 export BENCH_COMMAND

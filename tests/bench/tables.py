@@ -20,6 +20,7 @@ TITLES = {
     "fanout": "Several receivers across a bridge",
     "unlike": "Receivers behind unlike paths",
     "many": "Ten receivers",
+    "tunnel": "Through a tunnel",
 }
 
 def table(head, rows):
@@ -154,11 +155,14 @@ def wan_cost(rows):
 # ---- all others
 
 # Columns of a scenario, in this order, where its lines have them.
-WORDS = [("case", "case"), ("policy", "policy"), ("against", "against"), ("receivers", "receivers"), ("rate_mbit", "link Mbit/s"),
+WORDS = [("case", "case"), ("policy", "policy"), ("against", "against"), ("receivers", "receivers"), ("connections", "connections"), ("tunnels", "tunnels"), ("every_us", "every us"), ("stalled", "not reading"),
+         ("rate_mbit", "link Mbit/s"),
          ("rtt_ms", "RTT ms"), ("loss_pct", "loss %"), ("queue_ms", "queue ms"), ("receiver", "receiver")]
 FIGURES = [("mbit", "Mbit/s", "%.0f"), ("alone_mbit", "alone Mbit/s", "%.0f"), ("share_pct", "share of the link %", "%.0f"),
            ("queue_delay_ms", "queue delay ms", "%.1f"), ("seconds", "seconds", "%.2f"), ("cpu_send", "sender CPU s", "%.2f"),
-           ("cpu_per_gb", "CPU s per delivered GB", "%.3f"), ("repaired_bytes", "repaired bytes", "%.0f")]
+           ("cpu_per_gb", "CPU s per delivered GB", "%.3f"), ("repaired_bytes", "repaired bytes", "%.0f"), ("echo_us", "median us", "%.0f"), ("echo_p99_us", "p99 us", "%.0f"),
+           ("samples", "samples", "%.0f"), ("entry_mb", "entry MB", "%.0f"), ("exit_mb", "exit MB", "%.0f"),
+           ("lost_pct", "lost %", "%.3f")]
 
 
 def general(rows, scenario):
@@ -181,6 +185,27 @@ def remarks(rows):
     said = ["lab overloaded" for row in rows[:1] if any("overloaded" in r for r in rows)]
     said += sorted({str(row["failed"]) for row in rows if "failed" in row} | {row["note"] for row in rows if "note" in row})
     return "; ".join(said)
+
+
+# ---- tunnel
+
+TUNNEL_CASES = {
+    "bulk": "One connection over loopback:",
+    "path": "One connection over a path:",
+    "echo": "Round trips of 100 bytes over loopback; every us: 0, each when the last is back:",
+    "far": "Round trips of 100 bytes over a path that loses in both directions:",
+    "stalled": "What three readers get over loopback, alone and beside one that does not read; the relays' memory at the end:",
+    "udp": "iperf3 -u, 200 Mbit/s in datagrams of 1200 bytes:",
+}
+
+
+def tunnel(rows):
+    mine = [row for row in rows if row["scenario"] == "tunnel"]
+    parts = []
+    for case, title in TUNNEL_CASES.items():
+        here = [{k: v for k, v in row.items() if k != "case"} for row in mine if row.get("case") == case]
+        parts += [title + "\n", general(here, "tunnel")] if here else []
+    return "\n".join(parts)
 
 
 # ---- the page
@@ -228,7 +253,7 @@ def page(results, pictures):
         if fact and same != last:
             parts.append(machine(fact))
             last = same
-        body = {"loopback": loopback, "wan": wan}.get(scenario)
+        body = {"loopback": loopback, "wan": wan, "tunnel": tunnel}.get(scenario)
         parts.append(body(rows) if body else general(rows, scenario))
         parts.append(absent(rows, scenario))
         parts += ["![%s](%s)\n" % (title, name) for name in pictures if name.split(".")[0].split("-")[0] == scenario]

@@ -5,7 +5,6 @@
  *
  *     tcpload serve PORT                              until SIGTERM; exit 1 when anything was not as it should be
  *     tcpload run HOST PORT COUNT AT_ONCE SEED [clean] [MOST_BYTES]
- *     tcpload echo HOST PORT COUNT EVERY_US BYTES     round trips of a connection; prints median, p99, worst in us
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -492,48 +491,6 @@ static int serve(const char *port)
 	return load.bad > 0;
 }
 
-/* ---- echo ---- */
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static int echo(char **arg)
-{
-	struct sockaddr_in at;
-	unsigned count = (unsigned)atoi(arg[2]), every_us = (unsigned)atoi(arg[3]);
-	size_t bytes = (size_t)atoi(arg[4]);
-	double *us = calloc(count, sizeof(*us));
-	uint8_t buf[65536] = { 0 };
-	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-
-	if (us == NULL || bytes > sizeof(buf) || address(arg[0], arg[1], &at) < 0 ||
-	    connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
-		perror("tcpload: echo");
-		return 2;
-	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	for (unsigned i = 0; i < count; i++) {
-		double begun = now_s();
-
-		if (send(fd, buf, bytes, 0) != (ssize_t)bytes || recv(fd, buf, bytes, MSG_WAITALL) != (ssize_t)bytes) {
-			perror("tcpload: echo");
-			return 1;
-		}
-		us[i] = (now_s() - begun) * 1e6;
-		if (every_us > 0)
-			usleep(every_us);
-	}
-	qsort(us, count, sizeof(*us), compare);
-	printf("median %.1f p99 %.1f worst %.1f us\n", us[count / 2], us[count * 99 / 100], us[count - 1]);
-	free(us);
-	close(fd);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct rlimit limit;
@@ -547,8 +504,6 @@ int main(int argc, char **argv)
 	load.most = 4;			/* in units of 64 KiB */
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		return serve(argv[2]);
-	if (argc == 7 && strcmp(argv[1], "echo") == 0)
-		return echo(argv + 2);
 	if (argc >= 7 && strcmp(argv[1], "run") == 0) {
 		load.clean = argc > 7 && strcmp(argv[7], "clean") == 0;
 		if (argc > 8)
@@ -556,7 +511,6 @@ int main(int argc, char **argv)
 		return run(argv[2], argv[3], (unsigned)atoi(argv[4]), (unsigned)atoi(argv[5]),
 			   strtoull(argv[6], NULL, 0));
 	}
-	fputs("usage: tcpload serve PORT | run HOST PORT COUNT AT_ONCE SEED [clean|any] [MOST] | "
-	      "echo HOST PORT COUNT EVERY_US BYTES\n", stderr);
+	fputs("usage: tcpload serve PORT | run HOST PORT COUNT AT_ONCE SEED [clean|any] [MOST]\n", stderr);
 	return 2;
 }
