@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A thousand connections at once with random lengths, half-closes and resets: every byte exact, every end what it was, and
-# nothing left behind. The seed is printed, so that a failure can be had again.
+# A thousand connections at once with random lengths, half-closes and resets, and ten thousand one after another: every byte exact,
+# every end what it was, and nothing left behind. The seed is printed, so that a failure can be had again.
 set -u
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/tunnel.sh"
@@ -26,7 +26,7 @@ run 50 10
 wait_for "settled entry 40 && settled exit 40"
 entry_fds=$(fds_of entry) exit_fds=$(fds_of exit)
 run 3000 1000
-run 3000 50
+run "${SHORT:-10000}" 50
 wait_for "settled entry $entry_fds && settled exit $exit_fds"
 # Memory is given back, but for some blocks of the engine and what is too little to matter.
 small() {

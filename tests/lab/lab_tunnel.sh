@@ -36,7 +36,22 @@ run() {
 	cat "$TMP/run"
 }
 
+settled() {
+	(($(fds_of "$1") <= $2))
+}
+# A build with sanitizers is large from the start, and keeps what was freed.
+small() {
+	((fresh > 15000 || $(rss_of "$1") < 50000))
+}
+
+fresh=$(rss_of entry)
+run 50 10 "$seed"
+wait_for "settled entry 40 && settled exit 40"
+entry_fds=$(fds_of entry) exit_fds=$(fds_of exit)
 run "${CONNECTIONS:-1000}" 1000 "$seed"
+wait_for "settled entry $entry_fds && settled exit $exit_fds" 20
+wait_for "small entry && small exit" 20
+echo "after the crowd: $entry_fds and $exit_fds descriptors, $(rss_of entry) and $(rss_of exit) KiB; $fresh KiB at first"
 
 # A cut of some seconds, and another address afterwards, cost nothing but time.
 lab_exec near timeout 100 "$tcpload" run 127.0.0.1 "$LISTEN" 300 50 "$seed" clean 1000000 >"$TMP/run2" 2>&1 &
