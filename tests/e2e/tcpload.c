@@ -3,7 +3,7 @@
  * Many TCP connections at once that check every byte and how each side ends. Both ends know from a seed, which the client
  * sends first, what will happen: how long each stream is, and whether it ends, half-closes, or is reset and by whom.
  *
- *     tcpload serve PORT                              until SIGTERM; exit 1 when anything was not as it should be
+ *     tcpload serve PORT                              until SIGTERM and the last end; exit 1 when anything was not as it should be
  *     tcpload run HOST PORT COUNT AT_ONCE SEED [clean] [MOST_BYTES]
  */
 #include <arpa/inet.h>
@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define STALL_S 60			/* without a byte on any connection */
+#define REST_S 7			/* what clients sent last may be on its way when they have gone */
 
 enum plot {
 	BOTH_END,			/* each sends all and then its FIN */
@@ -483,6 +484,8 @@ static int serve(const char *port)
 	}
 	epoll_ctl(load.epoll, EPOLL_CTL_ADD, load.listener, &event);
 	while (!stopped)
+		turn();
+	for (double until = now_s() + REST_S; load.alive > 0 && now_s() < until;)
 		turn();
 	/* A connection of which neither end knows any more. */
 	for (struct conn *c = load.first; c != NULL; c = load.first)
