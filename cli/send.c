@@ -289,7 +289,10 @@ static void transfer(struct sender *s)
 
 /* ---- begin and end --------------------------------------------------------------------------- */
 
-/* An association keeps to one thread of the engine, and a fast network keeps that busy: several want several. */
+/*
+ * An association keeps to one thread of the engine, and a fast network keeps that busy: several
+ * want several.
+ */
 static void choose_threads(struct sender *s)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);

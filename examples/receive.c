@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Receives one stream and writes it to a file or to standard output. The sender is told "confirmed" only when the
- * last byte was written and the file was closed.
+ * Receives one stream and writes it to a file or to standard output. The sender is told "confirmed"
+ * only when the last byte was written and the file was closed.
  *
  *     cc receive.c $(pkg-config --cflags --libs rmdt) -o receive
  *     ./receive [:PORT] [FILE]
@@ -73,7 +73,8 @@ static int copy(struct rmdt_in *in, FILE *out)
 	if (n == 0)
 		return 0;
 	rmdt_in_info(in, &info);
-	fprintf(stderr, "receive: broken off after %llu bytes: %s %s\n", (unsigned long long)info.consumed_off,
+	fprintf(stderr, "receive: broken off after %llu bytes: %s %s\n",
+		(unsigned long long)info.consumed_off,
 		info.broken ? rmdt_code_text(info.code) : rmdt_strerror((int)n), info.reason);
 	return -1;
 }
@@ -92,7 +93,8 @@ int main(int argc, char **argv)
 		perror(path);
 		return 1;
 	}
-	if (rmdt_cancel_new(&interrupted) || rmdt_parse_endpoint(where, RMDT_DEFAULT_PORT, &opt.listen, err) ||
+	if (rmdt_cancel_new(&interrupted) ||
+	    rmdt_parse_endpoint(where, RMDT_DEFAULT_PORT, &opt.listen, err) ||
 	    rmdt_config_new(&opt.config) || rmdt_config_load_defaults(opt.config, err) ||
 	    rmdt_engine_new(&opt, &engine, err)) {
 		fprintf(stderr, "receive: %s\n", err);

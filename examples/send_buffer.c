@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sends a file, or what a memory buffer holds, to any number of hosts at once, and tells what became of each.
+ * Sends a file, or what a memory buffer holds, to any number of hosts at once, and tells what
+ * became of each.
  *
  *     cc send_buffer.c $(pkg-config --cflags --libs rmdt) -o send_buffer
  *     ./send_buffer FILE HOST[:PORT]...
@@ -79,7 +80,8 @@ static int write_all(struct rmdt_out *out, const char *data, size_t len)
 	const int patience_ms = 60000;
 
 	while (len) {
-		ssize_t n = rmdt_out_write(out, data, len < 1 << 20 ? len : 1 << 20, patience_ms, NULL);
+		ssize_t n = rmdt_out_write(out, data, len < 1 << 20 ? len : 1 << 20, patience_ms,
+					   NULL);
 
 		if (n < 0)
 			return -1;
@@ -89,7 +91,8 @@ static int write_all(struct rmdt_out *out, const char *data, size_t len)
 	return 0;
 }
 
-static int send_to_all(struct rmdt_engine *engine, const char *data, size_t len, char **hosts, int n)
+static int send_to_all(struct rmdt_engine *engine, const char *data, size_t len, char **hosts,
+		       int n)
 {
 	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .name = "buffer", .priority = 1 };
 	struct rmdt_peer **peers = calloc((size_t)n, sizeof(*peers));

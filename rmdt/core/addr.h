@@ -10,15 +10,15 @@
 #define RMDT_ADDR_LOCAL_BYTES 20
 
 /*
- * A network address that the core only compares and hands back: the shell stores a sockaddr in it, normalised so that
- * equal addresses are equal bytes.
+ * A network address that the core only compares and hands back: the shell stores a sockaddr in it,
+ * normalised so that equal addresses are equal bytes.
  */
 struct rmdt_addr {
 	uint32_t len;			/* bytes used; 0: none */
 	uint8_t bytes[RMDT_ADDR_BYTES];	/* rest is zero */
 	/*
-	 * Of a datagram that came: to which of our addresses, so that answers can leave from there. Zeros: whichever the
-	 * system takes. It is no part of what is compared.
+	 * Of a datagram that came: to which of our addresses, so that answers can leave from there.
+	 * Zeros: whichever the system takes. It is no part of what is compared.
 	 */
 	uint8_t local[RMDT_ADDR_LOCAL_BYTES];
 };

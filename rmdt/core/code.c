@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The words for enum rmdt_code: reasons in handshakes and closes are made of them too, so they stand in the core. */
+/*
+ * The words for enum rmdt_code: reasons in handshakes and closes are made of them too, so they
+ * stand in the core.
+ */
 #include <stddef.h>
 
 #include "rmdt.h"

@@ -73,9 +73,9 @@ void rmdt_ecn_on_lost(struct rmdt_ecn_path *e, uint64_t pn, uint64_t next_pn)
 }
 
 /*
- * Each packet that an ack names was counted before the ack was written, so counts that never go back are at least what is
- * known to have arrived marked, however acks are lost or overtake each other. They are more only where packets arrived
- * that we believe lost; never more than were sent.
+ * Each packet that an ack names was counted before the ack was written, so counts that never go
+ * back are at least what is known to have arrived marked, however acks are lost or overtake each
+ * other. They are more only where packets arrived that we believe lost; never more than were sent.
  */
 static bool is_believable(const struct rmdt_ecn_path *e)
 {
@@ -88,7 +88,10 @@ static bool is_all_ce(const struct rmdt_ecn_path *e)
 	       e->seen_ce_pkts - e->base_ce_pkts == e->seen_pkts - e->test_seen;
 }
 
-/* Each packet of an older path may have been one with CE: so many of the marks that come with it say nothing of this path. */
+/*
+ * Each packet of an older path may have been one with CE: so many of the marks that come with it
+ * say nothing of this path.
+ */
 static void pass_over_strange(struct rmdt_ecn_path *e)
 {
 	uint64_t news = e->seen_ce_pkts - e->heeded_ce_pkts;

@@ -6,21 +6,28 @@
 #include <stdint.h>
 
 /*
- * Whether a path carries ECN: which datagrams are sent as ECN-capable, and whether what the peer counts can be believed.
- * The rules are E1 to E6 of doc/protocol.md.
+ * Whether a path carries ECN: which datagrams are sent as ECN-capable, and whether what the peer
+ * counts can be believed. The rules are E1 to E6 of doc/protocol.md.
  */
 
 /* Packets of a test: as in RFC 9000, A.4. */
 #define RMDT_ECN_TEST_PKTS 10u
-/* Tests that may vanish whole before the path is taken to drop what is ECN-capable: an outage swallows one. */
+/*
+ * Tests that may vanish whole before the path is taken to drop what is ECN-capable: an outage
+ * swallows one.
+ */
 #define RMDT_ECN_TESTS 3u
-/* A path that was good is tested again when so many marked packets were lost without one that arrived. */
+/*
+ * A path that was good is tested again when so many marked packets were lost without one that
+ * arrived.
+ */
 #define RMDT_ECN_LOST_PKTS 32u
 /* A path on which so many packets all come with CE marks them whatever we do. */
 #define RMDT_ECN_ALL_CE_PKTS 500u
 
 enum rmdt_ecn_state {
-	RMDT_ECN_TESTING, /* a few packets are marked, until one of them is known to have come through */
+	/* a few packets are marked, until one of them is known to have come through */
+	RMDT_ECN_TESTING,
 	RMDT_ECN_CAPABLE,
 	RMDT_ECN_FAILED,  /* not on this path */
 };
@@ -55,7 +62,8 @@ void rmdt_ecn_on_sent(struct rmdt_ecn_path *e);
 void rmdt_ecn_on_acked(struct rmdt_ecn_path *e, uint64_t pn);
 void rmdt_ecn_on_lost(struct rmdt_ecn_path *e, uint64_t pn, uint64_t next_pn);
 /*
- * After all that an ack names has been told: the counts in it. Returns the CE marks to be heeded now.
+ * After all that an ack names has been told: the counts in it. Returns the CE marks to be heeded
+ * now.
  */
 uint32_t rmdt_ecn_on_ack(struct rmdt_ecn_path *e, uint64_t ect0_pkts, uint64_t ce_pkts);
 

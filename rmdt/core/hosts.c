@@ -205,7 +205,8 @@ enum rmdt_hosts_verdict rmdt_hosts_check(const struct rmdt_hosts *hosts, const c
 	return verdict;
 }
 
-bool rmdt_hosts_key(const struct rmdt_hosts *hosts, unsigned line, uint8_t pub[RMDT_TRUST_KEY_BYTES])
+bool rmdt_hosts_key(const struct rmdt_hosts *hosts, unsigned line,
+		    uint8_t pub[RMDT_TRUST_KEY_BYTES])
 {
 	for (size_t i = 0; i < hosts->n; i++) {
 		if (hosts->pins[i].line != line)

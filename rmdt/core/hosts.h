@@ -40,7 +40,8 @@ enum rmdt_hosts_verdict rmdt_hosts_check(const struct rmdt_hosts *hosts, const c
 					 unsigned *line);
 
 /* The key pinned at a line. False: no pin stands there. */
-bool rmdt_hosts_key(const struct rmdt_hosts *hosts, unsigned line, uint8_t pub[RMDT_TRUST_KEY_BYTES]);
+bool rmdt_hosts_key(const struct rmdt_hosts *hosts, unsigned line,
+		    uint8_t pub[RMDT_TRUST_KEY_BYTES]);
 
 /*
  * The line to append, with its newline. Its length; -EINVAL when `host` cannot be written (empty,

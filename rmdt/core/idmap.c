@@ -101,7 +101,9 @@ void rmdt_idmap_remove(struct rmdt_idmap *m, uint32_t id)
 	m->last = NULL;
 	m->count--;
 	s->value = NULL;
-	/* What stands behind it may have been pushed there by it: place the rest of the run anew. */
+	/*
+	 * What stands behind it may have been pushed there by it: place the rest of the run anew.
+	 */
 	for (i = (size_t)(s - m->slot + 1) & (m->cap - 1); m->slot[i].value; i = (i + 1) & (m->cap - 1)) {
 		void *value = m->slot[i].value;
 

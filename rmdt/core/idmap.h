@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Flow id to flow: an open-addressing hash that remembers the last hit, since packets of one flow come in runs. */
+/*
+ * Flow id to flow: an open-addressing hash that remembers the last hit, since packets of one flow
+ * come in runs.
+ */
 struct rmdt_idmap {
 	struct rmdt_idmap_slot {
 		uint32_t id;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One in-flow: its receive buffer, credit and marks. Used by its conn's thread, but for the consumer's side of the buffer
- * (rmdt_recvbuf_peek, rmdt_recvbuf_consume), which belongs to one other thread.
+ * One in-flow: its receive buffer, credit and marks. Used by its conn's thread, but for the
+ * consumer's side of the buffer (rmdt_recvbuf_peek, rmdt_recvbuf_consume), which belongs to one
+ * other thread.
  */
 #ifndef RMDT_CORE_INFLOW_H
 #define RMDT_CORE_INFLOW_H
@@ -31,7 +32,8 @@ struct rmdt_inflow {
 	struct rmdt_recvbuf *recvbuf;	/* owned; NULL before accept */
 	struct rmdt_credit credit;
 	void *user;			/* the owner's */
-	uint64_t high_off;		/* end of the highest byte received: counts against the peer's credit */
+	/* end of the highest byte received: counts against the peer's credit */
+	uint64_t high_off;
 	uint64_t final_off;		/* UINT64_MAX unknown */
 	uint64_t counted_off;		/* consumed bytes already given back to the peer's credit */
 	uint64_t mark_off[RMDT_MARKS];

@@ -3,8 +3,8 @@
 #define RMDT_CORE_LIST_H
 
 /*
- * Doubly linked lists through two fields of their items, which are named; the head is a pointer to the first. An item can
- * be in as many lists as it has such pairs.
+ * Doubly linked lists through two fields of their items, which are named; the head is a pointer to
+ * the first. An item can be in as many lists as it has such pairs.
  */
 
 #define RMDT_LIST_ADD(head, item, next, prev)		\

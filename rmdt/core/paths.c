@@ -15,9 +15,11 @@
 
 static const char headline[] = "# Paths as they were seen last: rate in bytes/s, rtt in us. May be deleted at any time.\n";
 
-static bool is_same(const struct rmdt_path *path, const uint8_t *key, const struct rmdt_trust_addr *addr)
+static bool is_same(const struct rmdt_path *path, const uint8_t *key,
+		    const struct rmdt_trust_addr *addr)
 {
-	return memcmp(path->key, key, sizeof(path->key)) == 0 && path->addr.version == addr->version &&
+	return memcmp(path->key, key, sizeof(path->key)) == 0 &&
+	       path->addr.version == addr->version &&
 	       memcmp(path->addr.bytes, addr->bytes, addr->version == 4 ? 4 : 16) == 0;
 }
 
@@ -26,7 +28,8 @@ static bool is_fresh(const struct rmdt_path *path, uint64_t now_s)
 	return path->seen_s <= now_s + FUTURE_S && path->seen_s + RMDT_PATHS_AGE_S >= now_s;
 }
 
-const struct rmdt_path *rmdt_paths_find(const struct rmdt_paths *paths, const uint8_t key[RMDT_TRUST_KEY_BYTES],
+const struct rmdt_path *rmdt_paths_find(const struct rmdt_paths *paths,
+					const uint8_t key[RMDT_TRUST_KEY_BYTES],
 					const struct rmdt_trust_addr *addr, uint64_t now_s)
 {
 	for (size_t i = 0; i < paths->n; i++)
@@ -37,7 +40,8 @@ const struct rmdt_path *rmdt_paths_find(const struct rmdt_paths *paths, const ui
 
 static bool is_possible(const struct rmdt_path *path)
 {
-	return path->rate > 0 && path->rate <= RMDT_PATHS_MOST_RATE && path->rtt_us >= RMDT_PATHS_LEAST_RTT_US &&
+	return path->rate > 0 && path->rate <= RMDT_PATHS_MOST_RATE &&
+	       path->rtt_us >= RMDT_PATHS_LEAST_RTT_US &&
 	       path->rtt_us <= RMDT_PATHS_MOST_RTT_US;
 }
 
@@ -69,7 +73,8 @@ void rmdt_paths_put(struct rmdt_paths *paths, const struct rmdt_path *path)
 
 /* ---- text ---- */
 
-static int parse_address(struct rmdt_span word, struct rmdt_trust_addr *addr, struct rmdt_fault *fault)
+static int parse_address(struct rmdt_span word, struct rmdt_trust_addr *addr,
+			 struct rmdt_fault *fault)
 {
 	char text[64];
 
@@ -84,13 +89,15 @@ static int parse_address(struct rmdt_span word, struct rmdt_trust_addr *addr, st
 }
 
 /* The number behind "NAME=". */
-static int parse_number(struct rmdt_span word, const char *name, uint64_t *number, struct rmdt_fault *fault)
+static int parse_number(struct rmdt_span word, const char *name, uint64_t *number,
+			struct rmdt_fault *fault)
 {
 	size_t at = strlen(name);
 	uint64_t sum = 0;
 
 	if (word.len <= at || memcmp(word.p, name, at) != 0)
-		return rmdt_fault_set(fault, word, "expected rate=, rtt= and seen=, each with a number");
+		return rmdt_fault_set(fault, word,
+				      "expected rate=, rtt= and seen=, each with a number");
 	for (; at < word.len; at++) {
 		if (word.p[at] < '0' || word.p[at] > '9' || sum > UINT64_MAX / 20)
 			return rmdt_fault_set(fault, word, "not a number, or too large");
@@ -121,7 +128,8 @@ static int parse_line(struct rmdt_span line, struct rmdt_path *path, struct rmdt
 	return r;
 }
 
-unsigned rmdt_paths_parse(struct rmdt_paths *paths, const char *name, const char *text, size_t len, uint64_t now_s,
+unsigned rmdt_paths_parse(struct rmdt_paths *paths, const char *name, const char *text, size_t len,
+			  uint64_t now_s,
 			  char err[RMDT_TRUST_ERR_BYTES])
 {
 	struct rmdt_lines lines;
@@ -147,7 +155,8 @@ static void format_line(const struct rmdt_path *path, struct rmdt_text *t)
 {
 	char addr[INET6_ADDRSTRLEN], base64[RMDT_TRUST_BASE64_BYTES];
 
-	inet_ntop(path->addr.version == 4 ? AF_INET : AF_INET6, path->addr.bytes, addr, sizeof(addr));
+	inet_ntop(path->addr.version == 4 ? AF_INET : AF_INET6, path->addr.bytes, addr,
+		  sizeof(addr));
 	rmdt_trust_base64(path->key, base64);
 	rmdt_text_add(t, addr);
 	rmdt_text_add(t, " " RMDT_TRUST_PUBLIC_WORD " ");

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is remembered of paths, so that the next start need not find it out again: per key and address of the far end (without its
- * port) the rate that the path carried and its least RTT. A memory is a hint: whoever uses it must see it confirmed.
+ * What is remembered of paths, so that the next start need not find it out again: per key and
+ * address of the far end (without its port) the rate that the path carried and its least RTT. A
+ * memory is a hint: whoever uses it must see it confirmed.
  *
- * As text, one line each: "ADDRESS rmdt-x25519 BASE64 rate=BYTES_PER_S rtt=MICROSECONDS seen=SECONDS_SINCE_1970".
+ * As text, one line each: "ADDRESS rmdt-x25519 BASE64 rate=BYTES_PER_S rtt=MICROSECONDS
+ * seen=SECONDS_SINCE_1970".
  */
 #ifndef RMDT_CORE_PATHS_H
 #define RMDT_CORE_PATHS_H
@@ -15,7 +17,10 @@
 #include "core/cidr.h"
 #include "core/trust.h"
 
-/* More far ends than one sender comes back to; the oldest go first. A look-up is linear and done once per handshake. */
+/*
+ * More far ends than one sender comes back to; the oldest go first. A look-up is linear and done
+ * once per handshake.
+ */
 #define RMDT_PATHS_MAX		256
 /* Older than that it says nothing any more. */
 #define RMDT_PATHS_AGE_S	(UINT64_C(7) * 86400)
@@ -41,21 +46,28 @@ struct rmdt_paths {
 	size_t n;
 };
 
-/* The path to this key at this address, not older than RMDT_PATHS_AGE_S at now_s; NULL: not remembered. */
-const struct rmdt_path *rmdt_paths_find(const struct rmdt_paths *paths, const uint8_t key[RMDT_TRUST_KEY_BYTES],
+/*
+ * The path to this key at this address, not older than RMDT_PATHS_AGE_S at now_s; NULL: not
+ * remembered.
+ */
+const struct rmdt_path *rmdt_paths_find(const struct rmdt_paths *paths,
+					const uint8_t key[RMDT_TRUST_KEY_BYTES],
 					const struct rmdt_trust_addr *addr, uint64_t now_s);
 
 /*
- * Remembers a path, in place of an older memory of the same one (a newer one stays), or else of the oldest of all, unless it is
- * older still. Not worth it, and left out: too short a path, or impossible values.
+ * Remembers a path, in place of an older memory of the same one (a newer one stays), or else of the
+ * oldest of all, unless it is older still. Not worth it, and left out: too short a path, or
+ * impossible values.
  */
 void rmdt_paths_put(struct rmdt_paths *paths, const struct rmdt_path *path);
 
 /*
- * Puts what the lines of a text say, without what is too old or from the future at now_s. Lines that cannot be read are left out;
- * their number, and `err` then describes the first: "NAME:LINE: ...".
+ * Puts what the lines of a text say, without what is too old or from the future at now_s. Lines
+ * that cannot be read are left out; their number, and `err` then describes the first: "NAME:LINE:
+ * ...".
  */
-unsigned rmdt_paths_parse(struct rmdt_paths *paths, const char *name, const char *text, size_t len, uint64_t now_s,
+unsigned rmdt_paths_parse(struct rmdt_paths *paths, const char *name, const char *text, size_t len,
+			  uint64_t now_s,
 			  char err[RMDT_TRUST_ERR_BYTES]);
 
 /* The text of all, oldest first, into a buffer of RMDT_PATHS_TEXT_BYTES. Its length. */

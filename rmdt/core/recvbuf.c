@@ -171,7 +171,10 @@ static void keep_ahead(struct rmdt_recvbuf *rb)
 		*slot(rb, next) = rmdt_blocks_get(rb->pool);
 }
 
-/* By what is on its way, which takes credit; by the size of the buffer each of thousands of flows could have as many. */
+/*
+ * By what is on its way, which takes credit; by the size of the buffer each of thousands of flows
+ * could have as many.
+ */
 static size_t max_islands(const struct rmdt_recvbuf *rb, uint64_t end)
 {
 	uint64_t high = end > rb->highest_off ? end : rb->highest_off;

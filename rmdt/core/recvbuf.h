@@ -27,8 +27,9 @@
 #define RMDT_RECVBUF_CLAIMS 64u
 
 /*
- * Islands of received bytes: at least so many (64 KiB of ranges), or one for each so many bytes from the first missing one to
- * the highest, which is one lost packet of six at an MTU of 1500. A packet that would make one more is dropped.
+ * Islands of received bytes: at least so many (64 KiB of ranges), or one for each so many bytes
+ * from the first missing one to the highest, which is one lost packet of six at an MTU of 1500. A
+ * packet that would make one more is dropped.
  */
 #define RMDT_RECVBUF_RANGES 4096u
 #define RMDT_RECVBUF_ISLAND_BYTES 8192u

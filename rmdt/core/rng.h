@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 /*
- * Random bytes for ephemeral keys, challenges and skipped packet numbers, grown from a seed of the system's source by
- * SHA-256. Each draw replaces the state by its hash, so earlier output cannot be found from a later state. A fixed seed
- * gives a fixed sequence, which makes simulations repeatable.
+ * Random bytes for ephemeral keys, challenges and skipped packet numbers, grown from a seed of the
+ * system's source by SHA-256. Each draw replaces the state by its hash, so earlier output cannot be
+ * found from a later state. A fixed seed gives a fixed sequence, which makes simulations
+ * repeatable.
  */
 struct rmdt_rng {
 	uint8_t state[32];

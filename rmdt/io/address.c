@@ -25,7 +25,10 @@ static void set_v6(struct rmdt_addr *addr, const struct sockaddr_in6 *from)
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = from->sin6_port,
 				     .sin6_addr = from->sin6_addr };
 
-	/* The scope tells link-local addresses apart; elsewhere some kernels fill it and some do not. */
+	/*
+	 * The scope tells link-local addresses apart; elsewhere some kernels fill it and some do
+	 * not.
+	 */
 	if (IN6_IS_ADDR_LINKLOCAL(&from->sin6_addr))
 		sin6.sin6_scope_id = from->sin6_scope_id;
 	memset(addr, 0, sizeof(*addr));
@@ -106,7 +109,8 @@ char *rmdt_address_format(const struct rmdt_addr *addr, char buf[RMDT_ADDRESS_TE
 	bool v6 = rmdt_address_family(addr) == AF_INET6;
 
 	(void)getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
-	snprintf(buf, RMDT_ADDRESS_TEXT_BYTES, v6 ? "[%s]:%u" : "%s:%u", host, rmdt_address_port(addr));
+	snprintf(buf, RMDT_ADDRESS_TEXT_BYTES, v6 ? "[%s]:%u" : "%s:%u", host,
+		 rmdt_address_port(addr));
 	return buf;
 }
 

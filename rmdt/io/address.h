@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shell's side of struct rmdt_addr: it holds a sockaddr_in or sockaddr_in6, normalised. An IPv4-mapped IPv6 address is
- * kept as IPv4, so that one remote has one form whatever the socket.
+ * The shell's side of struct rmdt_addr: it holds a sockaddr_in or sockaddr_in6, normalised. An
+ * IPv4-mapped IPv6 address is kept as IPv4, so that one remote has one form whatever the socket.
  */
 #ifndef RMDT_IO_ADDRESS_H
 #define RMDT_IO_ADDRESS_H

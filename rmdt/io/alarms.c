@@ -36,7 +36,10 @@ static struct rmdt_alarm *cut_first(struct rmdt_alarm **list)
 	return first;
 }
 
-/* Two passes: pairs from the left, then the pairs from the right. This is what keeps removal logarithmic. */
+/*
+ * Two passes: pairs from the left, then the pairs from the right. This is what keeps removal
+ * logarithmic.
+ */
 static struct rmdt_alarm *meld_children(struct rmdt_alarm *list)
 {
 	struct rmdt_alarm *pairs = NULL, *root = NULL;
@@ -95,7 +98,10 @@ uint64_t rmdt_alarms_next_us(const struct rmdt_alarms *alarms)
 
 void rmdt_alarms_ring(struct rmdt_alarms *alarms, uint64_t now_us)
 {
-	/* A bound, lest an alarm that is set for now from inside its own ring keeps us here for ever. */
+	/*
+	 * A bound, lest an alarm that is set for now from inside its own ring keeps us here for
+	 * ever.
+	 */
 	for (unsigned n = 0; n < 4096 && rmdt_alarms_next_us(alarms) <= now_us; n++) {
 		struct rmdt_alarm *due = alarms->root;
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is to be called when, earliest first: a pairing heap through the alarms themselves, so that setting cannot fail. */
+/*
+ * Who is to be called when, earliest first: a pairing heap through the alarms themselves, so that
+ * setting cannot fail.
+ */
 #ifndef RMDT_IO_ALARMS_H
 #define RMDT_IO_ALARMS_H
 

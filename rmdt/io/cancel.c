@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 /*
- * A signal handler may fire, so there is no lock and no list of waits: every wait polls the descriptor beside its own,
- * and since nobody reads it, it wakes them all.
+ * A signal handler may fire, so there is no lock and no list of waits: every wait polls the
+ * descriptor beside its own, and since nobody reads it, it wakes them all.
  */
 struct rmdt_cancel {
 	_Atomic bool fired;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine's clock, the only one: microseconds of CLOCK_MONOTONIC. The core gets it as an argument. */
+/*
+ * The engine's clock, the only one: microseconds of CLOCK_MONOTONIC. The core gets it as an
+ * argument.
+ */
 #ifndef RMDT_IO_CLOCK_H
 #define RMDT_IO_CLOCK_H
 

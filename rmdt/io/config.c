@@ -88,7 +88,8 @@ int rmdt_config_copy(struct rmdt_config **copy, const struct rmdt_config *cfg)
 	struct rmdt_config *new;
 	int ret = rmdt_config_new(&new);
 
-	for (enum rmdt_setting_id id = 0; ret == 0 && cfg != NULL && id < RMDT_SETTING_COUNT; id++) {
+	for (enum rmdt_setting_id id = 0; ret == 0 && cfg != NULL && id < RMDT_SETTING_COUNT;
+	     id++) {
 		if (cfg->at[id].text != NULL)
 			ret = put(new, id, &cfg->at[id]);
 		if (ret < 0)
@@ -100,7 +101,8 @@ int rmdt_config_copy(struct rmdt_config **copy, const struct rmdt_config *cfg)
 }
 
 /* err tells text and reason only. */
-static int set(struct rmdt_config *cfg, enum rmdt_setting_id id, const char *text, const char *origin, char *err)
+static int set(struct rmdt_config *cfg, enum rmdt_setting_id id, const char *text,
+	       const char *origin, char *err)
 {
 	struct value value = { .text = (char *)text, .origin = (char *)origin };
 	int ret = rmdt_setting_parse(id, text, &value.number, err);
@@ -274,7 +276,8 @@ static uint64_t number_of(const struct rmdt_config *cfg, enum rmdt_setting_id id
 
 static const char *text_of(const struct rmdt_config *cfg, enum rmdt_setting_id id)
 {
-	return cfg != NULL && cfg->at[id].text != NULL ? cfg->at[id].text : rmdt_setting_default(id);
+	return cfg != NULL && cfg->at[id].text != NULL ? cfg->at[id].text :
+	       rmdt_setting_default(id);
 }
 
 static void limits(const struct rmdt_config *cfg, struct rmdt_config_values *v)

@@ -22,11 +22,13 @@ enum rmdt_log_level { RMDT_LOG_ERROR, RMDT_LOG_WARNING, RMDT_LOG_INFO, RMDT_LOG_
  */
 struct rmdt_config_values {
 	uint64_t buffer_bytes;		/* buffer = 500M: cap of all buffers of the engine */
-	uint32_t mtu_bytes;		/* mtu = auto: largest IP packet; 0: what the path carries */
+	/* mtu = auto: largest IP packet; 0: what the path carries */
+	uint32_t mtu_bytes;
 	bool mtu_probe;			/* mtu-probe = yes; no: mtu_bytes as it is, 1280 for 0 */
 	uint64_t rate_bytes_per_s;	/* rate = 0: cap in all, rate of cc "fixed"; 0 none */
 	const char *cc;			/* cc = bbr: a name that rmdt_cc_find() knows */
-	bool remember;			/* remember = yes: rates of paths in the file `paths` beside the identity */
+	/* remember = yes: rates of paths in the file `paths` beside the identity */
+	bool remember;
 	const char *cipher;		/* cipher = aes-256-gcm | chacha20-poly1305 | none */
 	unsigned threads;		/* threads = 1: I/O threads, 1 .. 16 */
 	const char *slow;		/* slow = block: text for core/policy.h; has been checked */

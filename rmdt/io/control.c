@@ -14,8 +14,8 @@
 /* ---- receiving ---- */
 
 /*
- * The local address as an in6_pktinfo. The interface matters only where the address means nothing without
- * it.
+ * The local address as an in6_pktinfo. The interface matters only where the address means nothing
+ * without it.
  */
 static void keep_local(const struct cmsghdr *c, struct rmdt_addr *from)
 {
@@ -87,7 +87,8 @@ void rmdt_control_add_segment(struct msghdr *msg, union rmdt_control *control, u
 }
 
 /* What goes to an IPv4 address has a type of service, also from an IPv6 socket. */
-void rmdt_control_add_ect(struct msghdr *msg, union rmdt_control *control, const struct rmdt_addr *to)
+void rmdt_control_add_ect(struct msghdr *msg, union rmdt_control *control,
+			  const struct rmdt_addr *to)
 {
 	int value = ECT_0;
 
@@ -97,7 +98,8 @@ void rmdt_control_add_ect(struct msghdr *msg, union rmdt_control *control, const
 		add_control(msg, control, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value));
 }
 
-void rmdt_control_add_local(struct msghdr *msg, union rmdt_control *control, const struct rmdt_addr *to,
+void rmdt_control_add_local(struct msghdr *msg, union rmdt_control *control,
+			    const struct rmdt_addr *to,
 			    int family)
 {
 	struct in_pktinfo v4 = { 0 };

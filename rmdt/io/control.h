@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes beside a datagram between kernel and socket: its marks, its local address, the size of its segments. */
+/*
+ * What goes beside a datagram between kernel and socket: its marks, its local address, the size of
+ * its segments.
+ */
 #ifndef RMDT_IO_CONTROL_H
 #define RMDT_IO_CONTROL_H
 
@@ -29,12 +32,14 @@ union rmdt_control {
 void rmdt_control_read(struct msghdr *msg, size_t *segment, unsigned *ecn, struct rmdt_addr *from);
 
 /*
- * To a message that goes, whose control is *control (borrowed until it is sent) or still none. `family` is that of the
- * socket. An address without a local one adds nothing.
+ * To a message that goes, whose control is *control (borrowed until it is sent) or still none.
+ * `family` is that of the socket. An address without a local one adds nothing.
  */
 void rmdt_control_add_segment(struct msghdr *msg, union rmdt_control *control, uint16_t segment);
-void rmdt_control_add_ect(struct msghdr *msg, union rmdt_control *control, const struct rmdt_addr *to);
-void rmdt_control_add_local(struct msghdr *msg, union rmdt_control *control, const struct rmdt_addr *to,
+void rmdt_control_add_ect(struct msghdr *msg, union rmdt_control *control,
+			  const struct rmdt_addr *to);
+void rmdt_control_add_local(struct msghdr *msg, union rmdt_control *control,
+			    const struct rmdt_addr *to,
 			    int family);
 
 #endif

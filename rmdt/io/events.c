@@ -60,10 +60,12 @@ static void lower_fd(struct rmdt_events *ev)
 
 static bool has_code(enum rmdt_event_kind kind)
 {
-	return kind == RMDT_EVENT_PEER_DOWN || kind == RMDT_EVENT_IN_RESET || kind == RMDT_EVENT_OUT_LOST;
+	return kind == RMDT_EVENT_PEER_DOWN || kind == RMDT_EVENT_IN_RESET ||
+	       kind == RMDT_EVENT_OUT_LOST;
 }
 
-bool rmdt_events_post(struct rmdt_notice *n, enum rmdt_event_kind kind, unsigned code, const char *reason)
+bool rmdt_events_post(struct rmdt_notice *n, enum rmdt_event_kind kind, unsigned code,
+		      const char *reason)
 {
 	struct rmdt_events *ev = n->home;
 	bool added = false;
@@ -129,8 +131,8 @@ bool rmdt_events_close(struct rmdt_notice *n)
 }
 
 /*
- * With the lock held. The kinds of one object are told in the order of their numbers. *old is what was lent before, to be
- * dropped without the lock, since that may free the object.
+ * With the lock held. The kinds of one object are told in the order of their numbers. *old is what
+ * was lent before, to be dropped without the lock, since that may free the object.
  */
 static bool take_locked(struct rmdt_events *ev, struct rmdt_event *event, struct rmdt_notice **old)
 {
@@ -187,7 +189,8 @@ bool rmdt_events_take(struct rmdt_events *ev, struct rmdt_event *event)
 	return got;
 }
 
-int rmdt_events_wait(struct rmdt_events *ev, struct rmdt_event *event, const struct rmdt_patience *patience)
+int rmdt_events_wait(struct rmdt_events *ev, struct rmdt_event *event,
+		     const struct rmdt_patience *patience)
 {
 	struct rmdt_notice *old = NULL;
 	struct rmdt_waiter me;

@@ -23,7 +23,8 @@ struct rmdt_letters {
 /* Copies. -EAGAIN: full; -ENOMEM. */
 int rmdt_letters_add(struct rmdt_letters *q, const void *data, size_t len);
 const struct rmdt_letter *rmdt_letters_first(const struct rmdt_letters *q);	/* NULL: none */
-void rmdt_letters_pop(struct rmdt_letters *q);					/* frees the first */
+/* frees the first */
+void rmdt_letters_pop(struct rmdt_letters *q);
 void rmdt_letters_clear(struct rmdt_letters *q);
 
 #endif

@@ -28,7 +28,10 @@ void rmdt_log(const struct rmdt_log *log, enum rmdt_log_level level, const char 
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
-	/* Reasons and names come from strangers: none of them may move the cursor of a terminal or begin a line. */
+	/*
+	 * Reasons and names come from strangers: none of them may move the cursor of a terminal or
+	 * begin a line.
+	 */
 	for (char *c = line; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';

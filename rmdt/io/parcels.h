@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packets on their way from the thread whose socket got them to the thread that has their association. Needed only
- * where the kernel does not steer by connection id, and for the few packets that carry none.
+ * Packets on their way from the thread whose socket got them to the thread that has their
+ * association. Needed only where the kernel does not steer by connection id, and for the few
+ * packets that carry none.
  */
 #ifndef RMDT_IO_PARCELS_H
 #define RMDT_IO_PARCELS_H
@@ -13,7 +14,10 @@
 
 #include "core/addr.h"
 
-/* Packets that may wait in one queue; what comes beyond is dropped, as in a full socket. 1024 of 1400 bytes are 1 ms at 10 Gbit/s. */
+/*
+ * Packets that may wait in one queue; what comes beyond is dropped, as in a full socket. 1024 of
+ * 1400 bytes are 1 ms at 10 Gbit/s.
+ */
 #define RMDT_PARCELS_MAX 1024
 
 struct rmdt_parcel {

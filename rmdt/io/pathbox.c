@@ -31,12 +31,16 @@ static uint64_t now_s(void)
 
 /* ---- the file ---- */
 
-/* What may be in it: ours or root's, a plain file that others cannot write, no larger than we would write. */
+/*
+ * What may be in it: ours or root's, a plain file that others cannot write, no larger than we would
+ * write.
+ */
 static bool is_ours(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0) &&
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (st.st_uid == geteuid() || st.st_uid == 0) &&
 	       !(st.st_mode & 022) && st.st_size <= RMDT_PATHS_TEXT_BYTES;
 }
 
@@ -55,7 +59,8 @@ static ssize_t read_text(int fd, char *text)
 }
 
 /* Adds what the file holds; `complain`: says what is wrong with it. */
-static void load(const struct rmdt_pathbox *box, struct rmdt_paths *paths, char *text, bool complain)
+static void load(const struct rmdt_pathbox *box, struct rmdt_paths *paths, char *text,
+		 bool complain)
 {
 	static const struct rmdt_log silent;
 	const struct rmdt_log *log = complain ? box->log : &silent;
@@ -69,19 +74,22 @@ static void load(const struct rmdt_pathbox *box, struct rmdt_paths *paths, char 
 	fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		if (errno != ENOENT)
-			rmdt_log(log, RMDT_LOG_WARNING, "%s: cannot open: %s", file, strerror(errno));
+			rmdt_log(log, RMDT_LOG_WARNING, "%s: cannot open: %s", file,
+				 strerror(errno));
 		return;
 	}
 	if (is_ours(fd))
 		len = read_text(fd, text);
 	close(fd);
 	if (len < 0) {
-		rmdt_log(log, RMDT_LOG_WARNING, "%s: not a file that we could have written; it is not read", file);
+		rmdt_log(log, RMDT_LOG_WARNING,
+			 "%s: not a file that we could have written; it is not read", file);
 		return;
 	}
 	bad = rmdt_paths_parse(paths, file, text, (size_t)len, now_s(), err);
 	if (bad > 0)
-		rmdt_log(log, RMDT_LOG_WARNING, "%s; %u such line%s left out", err, bad, bad == 1 ? "" : "s");
+		rmdt_log(log, RMDT_LOG_WARNING, "%s; %u such line%s left out", err, bad,
+			 bad == 1 ? "" : "s");
 }
 
 static bool write_text(int fd, const char *text, size_t len)
@@ -100,8 +108,9 @@ static bool write_text(int fd, const char *text, size_t len)
 }
 
 /*
- * A file of its own that then takes the name: whoever reads finds the old text or the new one. Not synced: a crash of
- * the machine may cost what was learned, but waiting for a disk would cost every end.
+ * A file of its own that then takes the name: whoever reads finds the old text or the new one. Not
+ * synced: a crash of the machine may cost what was learned, but waiting for a disk would cost every
+ * end.
  */
 static int replace(const char *dir, const char *text, size_t len)
 {
@@ -126,7 +135,10 @@ static int replace(const char *dir, const char *text, size_t len)
 	return rc;
 }
 
-/* Others may have written meanwhile: the newer memory of a path counts, and of two of one second ours. */
+/*
+ * Others may have written meanwhile: the newer memory of a path counts, and of two of one second
+ * ours.
+ */
 static void merge(struct rmdt_pathbox *box, struct rmdt_paths *all)
 {
 	pthread_mutex_lock(&box->lock);
@@ -137,8 +149,9 @@ static void merge(struct rmdt_pathbox *box, struct rmdt_paths *all)
 }
 
 /*
- * Both ends of an association may be on one machine and learn of its end at the same moment. A lock of the directory, since the
- * file is replaced; without it, or when whoever has it sleeps, it is better to write than to wait. To be closed; or -1.
+ * Both ends of an association may be on one machine and learn of its end at the same moment. A lock
+ * of the directory, since the file is replaced; without it, or when whoever has it sleeps, it is
+ * better to write than to wait. To be closed; or -1.
  */
 static int lock_dir(const char *dir)
 {
@@ -166,12 +179,15 @@ static void save(struct rmdt_pathbox *box)
 	if (lock >= 0)
 		close(lock);
 	if (rc < 0)
-		rmdt_log(box->log, RMDT_LOG_INFO, "%s/" FILE_NAME ": cannot write: %s", box->dir, strerror(-rc));
+		rmdt_log(box->log, RMDT_LOG_INFO, "%s/" FILE_NAME ": cannot write: %s", box->dir,
+			 strerror(-rc));
 }
 
 /* ---- the writer ---- */
 
-/* With the lock held: waits until there is something to write, but not before `at`. False: the end. */
+/*
+ * With the lock held: waits until there is something to write, but not before `at`. False: the end.
+ */
 static bool await_news(struct rmdt_pathbox *box, const struct timespec *at)
 {
 	int rc = 0;
@@ -231,7 +247,8 @@ static void init_changed(pthread_cond_t *changed)
 
 /* ---- the box ---- */
 
-void rmdt_pathbox_init(struct rmdt_pathbox *box, const char *dir, bool on, const struct rmdt_log *log)
+void rmdt_pathbox_init(struct rmdt_pathbox *box, const char *dir, bool on,
+		       const struct rmdt_log *log)
 {
 	char *text;
 
@@ -256,7 +273,8 @@ void rmdt_pathbox_fini(struct rmdt_pathbox *box)
 	pthread_mutex_destroy(&box->lock);
 }
 
-bool rmdt_pathbox_find(struct rmdt_pathbox *box, const uint8_t key[RMDT_TRUST_KEY_BYTES], const struct rmdt_addr *addr,
+bool rmdt_pathbox_find(struct rmdt_pathbox *box, const uint8_t key[RMDT_TRUST_KEY_BYTES],
+		       const struct rmdt_addr *addr,
 		       uint64_t *rate, uint64_t *rtt_us)
 {
 	char text[RMDT_ADDRESS_TEXT_BYTES];
@@ -276,8 +294,10 @@ bool rmdt_pathbox_find(struct rmdt_pathbox *box, const uint8_t key[RMDT_TRUST_KE
 	}
 	pthread_mutex_unlock(&box->lock);
 	if (found)
-		rmdt_log(box->log, RMDT_LOG_INFO, "the path to %s is remembered: %.1f Mbit/s, %.1f ms",
-			 rmdt_address_format(addr, text), (double)*rate * 8e-6, (double)*rtt_us / 1e3);
+		rmdt_log(box->log, RMDT_LOG_INFO,
+			 "the path to %s is remembered: %.1f Mbit/s, %.1f ms",
+			 rmdt_address_format(addr, text), (double)*rate * 8e-6,
+				 (double)*rtt_us / 1e3);
 	return found;
 }
 

@@ -136,7 +136,8 @@ static int start_thread(struct rmdt_resolve *r)
 	return rc;
 }
 
-int rmdt_resolve_start(const char *host, uint16_t port, void (*done)(void *ctx), void *ctx, struct rmdt_resolve **out)
+int rmdt_resolve_start(const char *host, uint16_t port, void (*done)(void *ctx), void *ctx,
+		       struct rmdt_resolve **out)
 {
 	struct rmdt_resolve_result numeric;
 	struct rmdt_resolve *r = calloc(1, sizeof(*r));

@@ -17,7 +17,10 @@ int rmdt_route_mtu(const struct rmdt_addr *to, uint32_t *mtu_bytes)
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int mtu = 0, rc;
 	socklen_t mtu_len = sizeof(mtu);
-	/* What earlier path MTU discovery of the kernel left must not hide what the interface carries. */
+	/*
+	 * What earlier path MTU discovery of the kernel left must not hide what the interface
+	 * carries.
+	 */
 	int mode = IP_PMTUDISC_PROBE;
 
 	if (fd < 0)

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * What can be set: keys, defaults, ranges, and how the text of one value is read. rmdt_settings() of rmdt.h shows the
- * table.
+ * What can be set: keys, defaults, ranges, and how the text of one value is read. rmdt_settings()
+ * of rmdt.h shows the table.
  */
 
 /*
@@ -79,8 +79,9 @@ const char *rmdt_setting_default(enum rmdt_setting_id id);
 /* Does its value mean something as a number? */
 bool rmdt_setting_is_number(enum rmdt_setting_id id);
 /*
- * Checks text as a value of this setting. *number: bytes, bytes per second, microseconds, a count, a flag, or the index of
- * a choice; 0 for a text. -EINVAL; err (RMDT_ERROR_BYTES) then tells text and reason.
+ * Checks text as a value of this setting. *number: bytes, bytes per second, microseconds, a count,
+ * a flag, or the index of a choice; 0 for a text. -EINVAL; err (RMDT_ERROR_BYTES) then tells text
+ * and reason.
  */
 int rmdt_setting_parse(enum rmdt_setting_id id, const char *text, uint64_t *number, char *err);
 

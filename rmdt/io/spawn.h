@@ -4,7 +4,10 @@
 
 #include <pthread.h>
 
-/* Starts a thread that takes no signals: those are the application's. To be joined or detached. Negative errno. */
+/*
+ * Starts a thread that takes no signals: those are the application's. To be joined or detached.
+ * Negative errno.
+ */
 int rmdt_spawn(pthread_t *id, void *(*run)(void *ctx), void *ctx);
 
 #endif

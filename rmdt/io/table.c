@@ -17,7 +17,10 @@ void rmdt_table_fini(struct rmdt_table *t)
 	rmdt_table_init(t);
 }
 
-/* The slot of key, or the free one where it would go. There is always a free one: at most half are used. */
+/*
+ * The slot of key, or the free one where it would go. There is always a free one: at most half are
+ * used.
+ */
 static size_t probe(const struct rmdt_table *t, uint64_t key)
 {
 	size_t i = (size_t)key & (t->size - 1);
@@ -78,7 +81,10 @@ void *rmdt_table_remove(struct rmdt_table *t, uint64_t key)
 	if (!value)
 		return NULL;
 	t->used--;
-	/* Move later ones of the run back into the hole, unless that would put them before their own place. */
+	/*
+	 * Move later ones of the run back into the hole, unless that would put them before their
+	 * own place.
+	 */
 	for (i = (hole + 1) & (t->size - 1); t->slots[i].value; i = (i + 1) & (t->size - 1)) {
 		size_t home = (size_t)t->slots[i].key & (t->size - 1);
 

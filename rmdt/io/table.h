@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A hash table from 64-bit keys, which must be random or hashed already, to pointers. One thread at a time. */
+/*
+ * A hash table from 64-bit keys, which must be random or hashed already, to pointers. One thread at
+ * a time.
+ */
 #ifndef RMDT_IO_TABLE_H
 #define RMDT_IO_TABLE_H
 
@@ -21,6 +24,7 @@ void rmdt_table_fini(struct rmdt_table *t);
 /* 0, -EEXIST, -ENOMEM. value is not NULL. */
 int rmdt_table_add(struct rmdt_table *t, uint64_t key, void *value);
 void *rmdt_table_find(const struct rmdt_table *t, uint64_t key);	/* NULL: none */
-void *rmdt_table_remove(struct rmdt_table *t, uint64_t key);		/* what it held; NULL: none */
+/* what it held; NULL: none */
+void *rmdt_table_remove(struct rmdt_table *t, uint64_t key);
 
 #endif

@@ -26,7 +26,10 @@ void rmdt_mailbox_fini(struct rmdt_mailbox *m)
 	close(m->fd);
 }
 
-/* With the lock held; true: the caller writes to fd. The flag makes it one write per sleep of the thread. */
+/*
+ * With the lock held; true: the caller writes to fd. The flag makes it one write per sleep of the
+ * thread.
+ */
 static bool needs_wake(struct rmdt_mailbox *m)
 {
 	bool asleep = !m->awake;
@@ -85,7 +88,10 @@ size_t rmdt_mailbox_run(struct rmdt_mailbox *m)
 	m->first = m->last = NULL;
 	pthread_mutex_unlock(&m->lock);
 	for (; task; task = next) {
-		/* Once its bits are taken it may be queued anew, and its memory is ours only until run returns. */
+		/*
+		 * Once its bits are taken it may be queued anew, and its memory is ours only until
+		 * run returns.
+		 */
 		next = task->next;
 		task->run(task, atomic_exchange(&task->bits, 0));
 		n++;

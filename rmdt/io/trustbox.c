@@ -61,7 +61,8 @@ static int find_dir(struct rmdt_trustbox *box, const char *identity, char *err)
 	return -ENAMETOOLONG;
 }
 
-int rmdt_trustbox_init(struct rmdt_trustbox *box, const struct rmdt_config_values *v, const struct rmdt_log *log,
+int rmdt_trustbox_init(struct rmdt_trustbox *box, const struct rmdt_config_values *v,
+		       const struct rmdt_log *log,
 		       char err[RMDT_ERROR_BYTES])
 {
 	int rc;
@@ -95,7 +96,10 @@ void rmdt_trustbox_fini(struct rmdt_trustbox *box)
 
 /* ---- who may come in ---- */
 
-/* The options of a line as the application sees them: only=pipe,fs dir=/srv. What restricts by address is settled here. */
+/*
+ * The options of a line as the application sees them: only=pipe,fs dir=/srv. What restricts by
+ * address is settled here.
+ */
 static void describe(const struct rmdt_authorized_key *key, char *out, size_t size)
 {
 	static const struct {
@@ -144,12 +148,14 @@ static unsigned refuse(struct rmdt_trustbox *box, struct rmdt_admission *a, cons
 		rmdt_log(box->log, RMDT_LOG_WARNING, "refused %s: %s; and %u more before it",
 			 rmdt_address_format(a->from, text), a->reason, untold);
 	else if (told)
-		rmdt_log(box->log, RMDT_LOG_WARNING, "refused %s: %s", rmdt_address_format(a->from, text),
+		rmdt_log(box->log, RMDT_LOG_WARNING, "refused %s: %s",
+			 rmdt_address_format(a->from, text),
 			 a->reason);
 	return RMDT_CODE_UNAUTHORISED;
 }
 
-static enum rmdt_authorized_verdict look_up(struct rmdt_trustbox *box, struct rmdt_admission *a, bool *exists)
+static enum rmdt_authorized_verdict look_up(struct rmdt_trustbox *box, struct rmdt_admission *a,
+					    bool *exists)
 {
 	enum rmdt_authorized_verdict verdict = RMDT_AUTHORIZED_UNKNOWN_KEY;
 	const struct rmdt_authorized_key *key;
@@ -206,8 +212,12 @@ unsigned rmdt_trustbox_moved(struct rmdt_trustbox *box, struct rmdt_admission *a
 
 /* ---- whom we believe ---- */
 
-/* What is wrong and where to look. line 0: another process has pinned it this moment, and our list does not have it. */
-static void describe_changed(struct rmdt_trustbox *box, const struct rmdt_admission *a, unsigned line, char *out, size_t size)
+/*
+ * What is wrong and where to look. line 0: another process has pinned it this moment, and our list
+ * does not have it.
+ */
+static void describe_changed(struct rmdt_trustbox *box, const struct rmdt_admission *a,
+			     unsigned line, char *out, size_t size)
 {
 	char shown[RMDT_FINGERPRINT_BYTES], pinned[RMDT_FINGERPRINT_BYTES] = "another key";
 	uint8_t key[RMDT_TRUST_KEY_BYTES];
@@ -228,11 +238,15 @@ static unsigned refuse_changed(struct rmdt_trustbox *box, struct rmdt_admission 
 
 	describe_changed(box, a, line, text, sizeof(text));
 	rmdt_log(box->log, RMDT_LOG_ERROR, "%s", text);
-	snprintf(a->reason, sizeof(a->reason), "known_hosts:%u has another key for \"%.60s\"", line, a->host);
+	snprintf(a->reason, sizeof(a->reason), "known_hosts:%u has another key for \"%.60s\"", line,
+		 a->host);
 	return RMDT_CODE_KEY_CHANGED;
 }
 
-/* -EKEYREJECTED: another process has pinned another key. What cannot be written is a warning, and believed for now. */
+/*
+ * -EKEYREJECTED: another process has pinned another key. What cannot be written is a warning, and
+ * believed for now.
+ */
 static int pin(struct rmdt_trustbox *box, const struct rmdt_admission *a)
 {
 	char print[RMDT_FINGERPRINT_BYTES], err[RMDT_ERROR_BYTES];
@@ -243,9 +257,11 @@ static int pin(struct rmdt_trustbox *box, const struct rmdt_admission *a)
 		return rc;
 	rmdt_fingerprint(a->key, print);
 	if (rc)
-		rmdt_log(box->log, RMDT_LOG_WARNING, "cannot pin the key %s of \"%s\": %s", print, a->host, err);
+		rmdt_log(box->log, RMDT_LOG_WARNING, "cannot pin the key %s of \"%s\": %s", print,
+			 a->host, err);
 	else if (added)
-		rmdt_log(box->log, RMDT_LOG_WARNING, "pinned the key %s of \"%s\" at first use", print, a->host);
+		rmdt_log(box->log, RMDT_LOG_WARNING, "pinned the key %s of \"%s\" at first use",
+			 print, a->host);
 	if (!rc && rmdt_trustbox_reload(box, err))
 		rmdt_log(box->log, RMDT_LOG_WARNING, "%s", err);
 	return 0;
@@ -256,7 +272,8 @@ unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a)
 	return pin(box, a) ? refuse_changed(box, a, 0) : 0;
 }
 
-static enum rmdt_hosts_verdict look_up_host(struct rmdt_trustbox *box, const struct rmdt_admission *a, unsigned *line)
+static enum rmdt_hosts_verdict look_up_host(struct rmdt_trustbox *box,
+					    const struct rmdt_admission *a, unsigned *line)
 {
 	enum rmdt_hosts_verdict verdict;
 
@@ -266,7 +283,8 @@ static enum rmdt_hosts_verdict look_up_host(struct rmdt_trustbox *box, const str
 	return verdict;
 }
 
-int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission *a, char err[RMDT_ERROR_BYTES])
+int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission *a,
+			  char err[RMDT_ERROR_BYTES])
 {
 	char print[RMDT_FINGERPRINT_BYTES];
 	unsigned line = 0;
@@ -282,7 +300,9 @@ int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission
 	}
 	if (box->strict) {
 		rmdt_fingerprint(a->key, print);
-		(void)snprintf(err, RMDT_ERROR_BYTES, "key %s of \"%.100s\" is not in known_hosts, and strict is set", print, a->host);
+		(void)snprintf(err, RMDT_ERROR_BYTES,
+			       "key %s of \"%.100s\" is not in known_hosts, and strict is set",
+				       print, a->host);
 		return -EKEYREJECTED;
 	}
 	if (!pin(box, a))

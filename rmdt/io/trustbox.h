@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is let in and whom we believe: identity, authorized_keys, known_hosts and the pre-shared key of an engine, and the
- * rules over them.
+ * Who is let in and whom we believe: identity, authorized_keys, known_hosts and the pre-shared key
+ * of an engine, and the rules over them.
  */
 #ifndef RMDT_IO_TRUSTBOX_H
 #define RMDT_IO_TRUSTBOX_H
@@ -18,7 +18,8 @@
 #include "io/log.h"
 #include "rmdt.h"
 
-#define RMDT_ALLOWED_BYTES 1024		/* options of an authorized_keys line as text; longer ones are cut */
+/* options of an authorized_keys line as text; longer ones are cut */
+#define RMDT_ALLOWED_BYTES 1024
 
 struct rmdt_trustbox {
 	struct rmdt_identity id;		/* constant */
@@ -35,7 +36,8 @@ struct rmdt_trustbox {
 };
 
 /* Negative errno with err. */
-int rmdt_trustbox_init(struct rmdt_trustbox *box, const struct rmdt_config_values *v, const struct rmdt_log *log,
+int rmdt_trustbox_init(struct rmdt_trustbox *box, const struct rmdt_config_values *v,
+		       const struct rmdt_log *log,
 		       char err[RMDT_ERROR_BYTES]);
 void rmdt_trustbox_fini(struct rmdt_trustbox *box);
 /* Reads the lists again. On failure the old ones stay. */
@@ -54,22 +56,31 @@ struct rmdt_admission {
 
 	bool listed;
 	bool is_unknown;			/* outbound: first use, to be pinned if all agree */
-	unsigned may;				/* set of enum rmdt_purpose_bit that its flows may have */
+	/* set of enum rmdt_purpose_bit that its flows may have */
+	unsigned may;
 	char allowed[RMDT_ALLOWED_BYTES];
 	char reason[RMDT_REASON_BYTES + 1];	/* of a refusal */
 };
 /* 0, or the code to refuse with. May log. */
 unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
 unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
-/* Of an inbound one that came in by its line and has moved: 0, or what to close with, if its line forbids the new address. */
+/*
+ * Of an inbound one that came in by its line and has moved: 0, or what to close with, if its line
+ * forbids the new address.
+ */
 unsigned rmdt_trustbox_moved(struct rmdt_trustbox *box, struct rmdt_admission *a);
-/* The same, for a key that is_unknown: writes it to known_hosts. Refused when another process has pinned another meanwhile. */
+/*
+ * The same, for a key that is_unknown: writes it to known_hosts. Refused when another process has
+ * pinned another meanwhile.
+ */
 unsigned rmdt_trustbox_pin(struct rmdt_trustbox *box, struct rmdt_admission *a);
 /*
- * The rule of first use for a host that dialled us; of `a` only key, host and port count. 0: known_hosts holds this key for
- * it, or none, and then it is pinned. -EKEYREJECTED with err: it holds another, or none and `strict` is set.
+ * The rule of first use for a host that dialled us; of `a` only key, host and port count. 0:
+ * known_hosts holds this key for it, or none, and then it is pinned. -EKEYREJECTED with err: it
+ * holds another, or none and `strict` is set.
  */
-int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission *a, char err[RMDT_ERROR_BYTES]);
+int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission *a,
+			  char err[RMDT_ERROR_BYTES]);
 /* A purpose as the bit of authorized_keys; RMDT_OTHER has none: 0. */
 unsigned rmdt_trustbox_bit(unsigned purpose);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One UDP socket: batches both ways, with segmentation offload (GSO, GRO) where the kernel takes it. A feature that
- * the kernel refuses is switched off for good, and nothing is lost by that: the same bytes go out without it.
+ * One UDP socket: batches both ways, with segmentation offload (GSO, GRO) where the kernel takes
+ * it. A feature that the kernel refuses is switched off for good, and nothing is lost by that: the
+ * same bytes go out without it.
  */
 #ifndef RMDT_IO_UDP_H
 #define RMDT_IO_UDP_H
@@ -44,7 +45,10 @@ int rmdt_udp_open(struct rmdt_udp *udp, const struct rmdt_udp_options *opt);
 void rmdt_udp_close(struct rmdt_udp *udp);
 /* Lets others of ours (shared) join it on its port; it was alone there so far. Negative errno. */
 int rmdt_udp_share(struct rmdt_udp *udp);
-/* Lets the kernel choose the socket of a group by the connection id of a packet, see core/packet.h. Negative errno. */
+/*
+ * Lets the kernel choose the socket of a group by the connection id of a packet, see core/packet.h.
+ * Negative errno.
+ */
 int rmdt_udp_steer(struct rmdt_udp *udp, unsigned sockets);
 
 struct rmdt_inbox {
@@ -66,7 +70,8 @@ size_t rmdt_udp_receive(struct rmdt_udp *udp, struct rmdt_inbox *in);
 struct rmdt_outbox {
 	struct rmdt_train train[RMDT_OUTBOX_TRAINS];	/* buf is owned */
 	void *owner[RMDT_OUTBOX_TRAINS];		/* the caller's */
-	int error[RMDT_OUTBOX_TRAINS];	/* 0, or negative errno: the rest of that train was not sent */
+	/* 0, or negative errno: the rest of that train was not sent */
+	int error[RMDT_OUTBOX_TRAINS];
 	size_t n;			/* trains in it */
 	size_t at;			/* first not wholly sent */
 	size_t at_off;			/* bytes of that one that are out */
@@ -75,12 +80,16 @@ int rmdt_outbox_init(struct rmdt_outbox *out);
 void rmdt_outbox_fini(struct rmdt_outbox *out);
 void rmdt_outbox_clear(struct rmdt_outbox *out);
 /*
- * Sends what is left in the outbox. 0: all of it is out or has its error; -EAGAIN: the socket is full, call again when it
- * is writable. Errors that a train can have: -EMSGSIZE, and those of a missing route. What a full queue of an
- * interface swallowed counts as sent: it is loss like any other.
+ * Sends what is left in the outbox. 0: all of it is out or has its error; -EAGAIN: the socket is
+ * full, call again when it is writable. Errors that a train can have: -EMSGSIZE, and those of a
+ * missing route. What a full queue of an interface swallowed counts as sent: it is loss like any
+ * other.
  */
 int rmdt_udp_send(struct rmdt_udp *udp, struct rmdt_outbox *out);
-/* A datagram by itself, not ECN-capable. Negative errno: it did not go, and nobody will try again. */
-int rmdt_udp_send_one(struct rmdt_udp *udp, const void *buf, size_t len, const struct rmdt_addr *to);
+/*
+ * A datagram by itself, not ECN-capable. Negative errno: it did not go, and nobody will try again.
+ */
+int rmdt_udp_send_one(struct rmdt_udp *udp, const void *buf, size_t len,
+		      const struct rmdt_addr *to);
 
 #endif

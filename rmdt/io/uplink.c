@@ -8,8 +8,9 @@
 #include "io/thread.h"
 
 /*
- * What is kept for a peer beyond what it sends. Little is enough: its own cap is never below an even share, so it grows as it
- * likes, and for the others' caps that is seen the next time. What is kept and not used is lost to all.
+ * What is kept for a peer beyond what it sends. Little is enough: its own cap is never below an
+ * even share, so it grows as it likes, and for the others' caps that is seen the next time. What is
+ * kept and not used is lost to all.
  */
 #define SPARE_PART 16
 #define LEAST_BYTES_PER_S 125000
@@ -39,7 +40,10 @@ static void set_cap(struct rmdt_peer *peer, uint64_t bytes_per_s)
 		rmdt_peer_post(peer, RMDT_PEER_CAP);
 }
 
-/* Water-filling: whoever wants less than an even share of what is left gets that and leaves more for the others. */
+/*
+ * Water-filling: whoever wants less than an even share of what is left gets that and leaves more
+ * for the others.
+ */
 static void distribute(struct rmdt_peer *first, uint64_t rate, unsigned n)
 {
 	bool changed = true;
@@ -64,7 +68,10 @@ static void distribute(struct rmdt_peer *first, uint64_t rate, unsigned n)
 	}
 }
 
-/* The peers that are up, each with a reference, so that what follows needs no lock: freeing a peer takes the engine's. */
+/*
+ * The peers that are up, each with a reference, so that what follows needs no lock: freeing a peer
+ * takes the engine's.
+ */
 static struct rmdt_peer *gather(struct rmdt_engine *e, uint64_t since_us, unsigned *n)
 {
 	struct rmdt_peer *first = NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cap of the engine's uplink (rate = in the configuration), shared over its peers: who wants little gets what he
- * wants, the others share the rest evenly. Redistributed every 20 ms, on the engine's first thread.
+ * The cap of the engine's uplink (rate = in the configuration), shared over its peers: who wants
+ * little gets what he wants, the others share the rest evenly. Redistributed every 20 ms, on the
+ * engine's first thread.
  */
 #ifndef RMDT_IO_UPLINK_H
 #define RMDT_IO_UPLINK_H

@@ -132,7 +132,10 @@ int rmdt_waiter_sleep(struct rmdt_waiter *me, pthread_mutex_t *lock, const struc
 	pthread_mutex_lock(lock);
 	me->asleep = false;
 	rc = sleep_result(me, p);
-	/* A wake that came between poll and lock leaves a count; it would end the next sleep at once. */
+	/*
+	 * A wake that came between poll and lock leaves a count; it would end the next sleep at
+	 * once.
+	 */
 	if (me->woken || fds[0].revents)
 		(void)!read(me->fd, &count, sizeof(count));
 	return rc;
@@ -145,7 +148,10 @@ static void wake(struct rmdt_waiter *waiter)
 	if (waiter->woken)
 		return;
 	waiter->woken = true;
-	/* Who is not asleep holds the mutex, or waits for it, and looks at its condition before it sleeps. */
+	/*
+	 * Who is not asleep holds the mutex, or waits for it, and looks at its condition before it
+	 * sleeps.
+	 */
 	if (waiter->asleep)
 		(void)!write(waiter->fd, &one, sizeof(one));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Waiting for a condition under a mutex, as with a condition variable, but with a deadline, cancellation from a signal
- * handler, and in order of arrival. A waiter sleeps in poll() on a descriptor of its thread and on the one of its
- * rmdt_cancel.
+ * Waiting for a condition under a mutex, as with a condition variable, but with a deadline,
+ * cancellation from a signal handler, and in order of arrival. A waiter sleeps in poll() on a
+ * descriptor of its thread and on the one of its rmdt_cancel.
  *
  *     rmdt_waiters_enter(&obj->waiters, &me);
  *     while (!condition && !rc)
@@ -44,7 +44,10 @@ struct rmdt_waiters {
 /* At the end of the queue; first and last start as NULL. */
 void rmdt_waiters_enter(struct rmdt_waiters *w, struct rmdt_waiter *me);
 void rmdt_waiters_leave(struct rmdt_waiters *w, struct rmdt_waiter *me);
-/* 0: woken, look again. -EAGAIN (no patience at all), -ETIMEDOUT, -ECANCELED, -EMFILE (no descriptor left). */
+/*
+ * 0: woken, look again. -EAGAIN (no patience at all), -ETIMEDOUT, -ECANCELED, -EMFILE (no
+ * descriptor left).
+ */
 int rmdt_waiter_sleep(struct rmdt_waiter *me, pthread_mutex_t *lock, const struct rmdt_patience *p);
 
 void rmdt_waiters_wake_first(struct rmdt_waiters *w);

@@ -21,7 +21,8 @@ static unsigned ask_application(struct rmdt_link *link, const struct rmdt_admiss
 	char print[RMDT_FINGERPRINT_BYTES];
 	struct rmdt_candidate candidate = {
 		.key = a->key, .fingerprint = print, .addr = (struct sockaddr *)&ss,
-		.name = rmdt_conn_remote_name(link->conn), .inbound = link->kind == RMDT_LINK_INBOUND,
+		.name = rmdt_conn_remote_name(link->conn),
+		.inbound = link->kind == RMDT_LINK_INBOUND,
 		.listed = a->listed, .psk = a->psk, .allowed = a->allowed, .host = a->host,
 	};
 
@@ -39,7 +40,8 @@ static unsigned admit_inbound(struct rmdt_link *link, struct rmdt_admission *a)
 	unsigned code = rmdt_trustbox_inbound(&e->trust, a);
 
 	if (!code && atomic_load(&e->n_peers) >= e->values.max_peers) {
-		snprintf(a->reason, sizeof(a->reason), "max-peers = %u is reached", e->values.max_peers);
+		snprintf(a->reason, sizeof(a->reason), "max-peers = %u is reached",
+			 e->values.max_peers);
 		code = RMDT_CODE_BUSY;
 	}
 	return code;
@@ -58,15 +60,18 @@ static unsigned admit_attempt(struct rmdt_link *link, struct rmdt_admission *a)
 }
 
 /*
- * The far end said that it does not know our association, which proves nothing. The handshake does: same key, other
- * instance. It ends here, before the far end would count it as a peer.
+ * The far end said that it does not know our association, which proves nothing. The handshake does:
+ * same key, other instance. It ends here, before the far end would count it as a peer.
  */
 static void judge_probe(struct rmdt_link *link)
 {
 	struct rmdt_peer *peer = link->peer;
 	struct rmdt_thread *t = link->thread;
-	bool restarted = peer->link && memcmp(rmdt_conn_remote_key(link->conn), peer->info.key, RMDT_KEY_BYTES) == 0 &&
-			 memcmp(rmdt_conn_remote_instance(link->conn), peer->info.instance, RMDT_INSTANCE_BYTES) != 0;
+	bool restarted = peer->link &&
+			 memcmp(rmdt_conn_remote_key(link->conn), peer->info.key,
+				RMDT_KEY_BYTES) == 0 &&
+			 memcmp(rmdt_conn_remote_instance(link->conn), peer->info.instance,
+				RMDT_INSTANCE_BYTES) != 0;
 
 	rmdt_conn_admit(link->conn, t->now_us, RMDT_CODE_CLOSED, "only asking");
 	if (!restarted)
@@ -81,7 +86,8 @@ void rmdt_welcome_admit(struct rmdt_link *link)
 	struct rmdt_admission a = {
 		.key = rmdt_conn_remote_key(link->conn), .from = rmdt_conn_remote(link->conn),
 		.purpose = rmdt_conn_role(link->conn), .psk = rmdt_conn_used_psk(link->conn),
-		.accept_unlisted = e->opt.accept_unlisted, .ask_unlisted = e->opt.ask_unlisted && e->opt.admit,
+		.accept_unlisted = e->opt.accept_unlisted,
+		.ask_unlisted = e->opt.ask_unlisted && e->opt.admit,
 	};
 	uint64_t rate, rtt_us;
 	unsigned code;
@@ -121,8 +127,9 @@ void rmdt_welcome_moved(struct rmdt_link *link)
 /* ---- up ---- */
 
 /*
- * An older association that this one replaces: of the same key, role and name, and either of another instance of the far
- * end, or of the same one but opened from the other side, and then the side with the smaller key wins (protocol, H11).
+ * An older association that this one replaces: of the same key, role and name, and either of
+ * another instance of the far end, or of the same one but opened from the other side, and then the
+ * side with the smaller key wins (protocol, H11).
  */
 static bool conflicts(struct rmdt_peer *old, struct rmdt_peer *fresh, bool *fresh_loses)
 {
@@ -131,7 +138,8 @@ static bool conflicts(struct rmdt_peer *old, struct rmdt_peer *fresh, bool *fres
 	int order;
 
 	*fresh_loses = false;
-	if (old == fresh || old->state != RMDT_PEER_IS_UP || old->close_code || old->role != fresh->role ||
+	if (old == fresh || old->state != RMDT_PEER_IS_UP || old->close_code ||
+	    old->role != fresh->role ||
 	    memcmp(old->info.key, fresh->info.key, RMDT_KEY_BYTES) != 0 ||
 	    strcmp(old->info.name, fresh->info.name) != 0)
 		return false;
@@ -147,7 +155,10 @@ static bool conflicts(struct rmdt_peer *old, struct rmdt_peer *fresh, bool *fres
 	return true;
 }
 
-/* A peer that has to go and was not told yet, with a reference; NULL: none. Only identities are compared, and they are constant once up. */
+/*
+ * A peer that has to go and was not told yet, with a reference; NULL: none. Only identities are
+ * compared, and they are constant once up.
+ */
 static struct rmdt_peer *find_conflict(struct rmdt_peer *fresh)
 {
 	struct rmdt_engine *e = fresh->engine;
@@ -203,7 +214,8 @@ void rmdt_welcome_up(struct rmdt_link *link)
 		rmdt_connect_won(peer, link);
 	rmdt_peer_on_up(peer, link);
 	while (loser != peer && (loser = find_conflict(peer))) {
-		rmdt_peer_close(loser, RMDT_CODE_REPLACED, "a newer association of the same key, role and name");
+		rmdt_peer_close(loser, RMDT_CODE_REPLACED,
+				"a newer association of the same key, role and name");
 		rmdt_peer_drop(loser);
 	}
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The moments at which the shell decides: the far key is proven, the association stands, the far end has moved. */
+/*
+ * The moments at which the shell decides: the far key is proven, the association stands, the far
+ * end has moved.
+ */
 #ifndef RMDT_IO_WELCOME_H
 #define RMDT_IO_WELCOME_H
 

@@ -56,7 +56,8 @@ const char *rmdt_strerror(int err)
 const char *rmdt_limit_text(enum rmdt_limit limit)
 {
 	static const char *const texts[] = {
-		[RMDT_BY_APPLICATION] = "application", [RMDT_BY_CREDIT] = "credit", [RMDT_BY_CWND] = "cwnd",
+		[RMDT_BY_APPLICATION] = "application", [RMDT_BY_CREDIT] = "credit",
+		[RMDT_BY_CWND] = "cwnd",
 		[RMDT_BY_PACING] = "pacing", [RMDT_BY_CPU] = "cpu",
 	};
 

@@ -140,7 +140,8 @@ static unsigned on_offer(void *ctx, const struct rmdt_offer *offer, char *reason
 	n->offer_meta[offer->meta_len] = '\0';
 	code = n->refuse_code;
 	if (code)
-		snprintf(reason, RMDT_REASON_BYTES + 1, "%s", n->refuse_reason ? n->refuse_reason : "");
+		snprintf(reason, RMDT_REASON_BYTES + 1, "%s",
+			 n->refuse_reason ? n->refuse_reason : "");
 	pthread_mutex_unlock(&n->lock);
 	return code;
 }
@@ -178,7 +179,8 @@ static void apply(struct rmdt_config *cfg, const char *settings)
 void kit_start(struct kit_node *n)
 {
 	struct rmdt_engine_options opt = { .name = n->name, .accept_unlisted = !n->refuse_unlisted, .ctx = n,
-					   .accept = on_offer, .admit = on_candidate, .log = on_log };
+					   .accept = on_offer, .admit = on_candidate,
+					   .log = on_log };
 	char err[RMDT_ERROR_BYTES] = "";
 
 	pthread_mutex_init(&n->lock, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Engines in one process for tests of rmdt.h: each node has an engine with its own identity in a temporary folder, and a
- * thread that takes its events, counts them, and reads every in-flow, checking its bytes against the pattern.
+ * Engines in one process for tests of rmdt.h: each node has an engine with its own identity in a
+ * temporary folder, and a thread that takes its events, counts them, and reads every in-flow,
+ * checking its bytes against the pattern.
  */
 #ifndef TESTS_E2E_KIT_H
 #define TESTS_E2E_KIT_H

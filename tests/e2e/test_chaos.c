@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Three engines whose applications do everything at random and in any order, from several threads each, and are ended in
- * the middle of it. Nothing is asserted but that all ends, in time; the sanitizers see the rest. The seed is fixed, the
- * interleaving is not.
+ * Three engines whose applications do everything at random and in any order, from several threads
+ * each, and are ended in the middle of it. Nothing is asserted but that all ends, in time; the
+ * sanitizers see the rest. The seed is fixed, the interleaving is not.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -59,7 +59,8 @@ static void do_open(struct worker *w, unsigned i)
 {
 	static const char *const slow[] = { "block", "drop:1M", "drop:50ms", "quorum:1" };
 	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .priority = roll(&w->seed, 3), .name = "chaos",
-					.slow = slow[roll(&w->seed, 4)], .hold = roll(&w->seed, 4) == 0,
+					.slow = slow[roll(&w->seed, 4)],
+					.hold = roll(&w->seed, 4) == 0,
 					.buffer_bytes = 4 << 20 };
 
 	if (!w->out[i])
@@ -71,7 +72,8 @@ static void do_write(struct worker *w, unsigned i)
 	static uint8_t data[300000];
 
 	if (w->out[i])
-		(void)rmdt_out_write(w->out[i], data, 1 + roll(&w->seed, sizeof(data)), (int)roll(&w->seed, 4), NULL);
+		(void)rmdt_out_write(w->out[i], data, 1 + roll(&w->seed, sizeof(data)),
+				     (int)roll(&w->seed, 4), NULL);
 }
 
 static void do_place(struct worker *w, unsigned i)
@@ -207,7 +209,8 @@ static void take_flow(struct reader *r, struct rmdt_in *in)
 	unsigned i = roll(&r->seed, HANDLES);
 
 	rmdt_in_info(in, &info);
-	if (roll(&r->seed, 4) == 0 && !r->back && rmdt_out_new(r->node->engine, &opt, &r->back, NULL) == 0) {
+	if (roll(&r->seed, 4) == 0 && !r->back &&
+	    rmdt_out_new(r->node->engine, &opt, &r->back, NULL) == 0) {
 		(void)rmdt_out_join(r->back, info.peer, 0);
 		(void)rmdt_out_write(r->back, "back", 4, 0, NULL);
 		(void)rmdt_out_finish(r->back);
@@ -226,7 +229,8 @@ static void *read_all(void *ctx)
 	uint8_t buf[100];
 	int rc;
 
-	while ((rc = rmdt_engine_next_event(r->node->engine, &ev, 1, r->node->cancel)) == 0 || rc == -ETIMEDOUT) {
+	while ((rc = rmdt_engine_next_event(r->node->engine, &ev, 1, r->node->cancel)) == 0 ||
+	       rc == -ETIMEDOUT) {
 		if (rc == 0 && ev.kind == RMDT_EVENT_IN_OPEN)
 			take_flow(r, ev.in);
 		if (rc == 0 && ev.kind == RMDT_EVENT_MESSAGE)

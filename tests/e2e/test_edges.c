@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes on in one thread while another thread ends, waits or fills things: moments that only bad luck brings about. */
+/*
+ * What goes on in one thread while another thread ends, waits or fills things: moments that only
+ * bad luck brings about.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -33,7 +36,8 @@ static void await_flag(const _Atomic bool *flag)
 }
 
 /* An engine that is not a kit_node: callbacks and settings of the test's own. */
-static int make_engine(struct rmdt_engine_options *opt, char dir[64], const char *threads, struct rmdt_engine **engine)
+static int make_engine(struct rmdt_engine_options *opt, char dir[64], const char *threads,
+		       struct rmdt_engine **engine)
 {
 	char err[RMDT_ERROR_BYTES];
 	int rc;
@@ -87,7 +91,10 @@ static void test_late_accept(void **state)
 	kit_remove_dir(b.dir);
 }
 
-/* Far more messages than the network and all queues take do not keep the thread from its other work. */
+/*
+ * Far more messages than the network and all queues take do not keep the thread from its other
+ * work.
+ */
 static void test_message_flood(void **state)
 {
 	struct rmdt_engine_options opt = { .accept = accept_slowly };
@@ -130,7 +137,10 @@ static void handle_slowly(void *ctx, const struct rmdt_event *event)
 	(void)rmdt_out_info(handlers_out, &info);
 }
 
-/* A handler may use its handles until it returns, although the engine is being freed, and is not called with dead ones. */
+/*
+ * A handler may use its handles until it returns, although the engine is being freed, and is not
+ * called with dead ones.
+ */
 static void test_handler_at_end(void **state)
 {
 	struct rmdt_engine_options opt = { .handler = handle_slowly };
@@ -224,7 +234,10 @@ static struct rmdt_in *await_in(struct rmdt_engine *engine)
 	return ev.in;
 }
 
-/* Has one flow confirmed by an engine that ends right after that, and whose thread is held up just then. */
+/*
+ * Has one flow confirmed by an engine that ends right after that, and whose thread is held up just
+ * then.
+ */
 static enum rmdt_member_state confirm_and_end(struct kit_node *a, uint8_t *init, size_t init_len)
 {
 	struct rmdt_engine_options opt = { .accept = accept_all, .log = log_slowly };
@@ -261,9 +274,10 @@ static enum rmdt_member_state confirm_and_end(struct kit_node *a, uint8_t *init,
 }
 
 /*
- * A confirmation is not lost when the engine ends at once. The thread is held up between its mailbox and the association
- * by a line of the log about a stranger's handshake that was never finished. It is a matter of luck whether the
- * association is to be served just then, so this is done several times.
+ * A confirmation is not lost when the engine ends at once. The thread is held up between its
+ * mailbox and the association by a line of the log about a stranger's handshake that was never
+ * finished. It is a matter of luck whether the association is to be served just then, so this is
+ * done several times.
  */
 static void test_confirm_at_end(void **state)
 {
@@ -375,7 +389,9 @@ static void test_port_shared(void **state)
 
 /* ---- beginning ---- */
 
-/* Whatever descriptor is the first that is missing: the engine says so and leaves nothing behind. */
+/*
+ * Whatever descriptor is the first that is missing: the engine says so and leaves nothing behind.
+ */
 static void test_no_descriptors(void **state)
 {
 	struct rmdt_engine_options opt = { 0 };

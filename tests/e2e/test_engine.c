@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public interface between engines of one process, over loopback: waits, events, writers, threads and messages. */
+/*
+ * The public interface between engines of one process, over loopback: waits, events, writers,
+ * threads and messages.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -245,8 +248,9 @@ static size_t pour(void *user, void *buf, size_t size)
 }
 
 /*
- * A source is asked only after a poke, by one thread at a time, tells when it is dry, and leaves the tail to writers while it
- * rests; a slow member stops it for want of room and sets it going again.
+ * A source is asked only after a poke, by one thread at a time, tells when it is dry, and leaves
+ * the tail to writers while it rests; a slow member stops it for want of room and sets it going
+ * again.
  */
 static void play_source(const char *settings)
 {
@@ -444,8 +448,8 @@ static uint64_t bytes_read(struct kit_node *n)
 }
 
 /*
- * However wakes are gathered: after a burst of any size and a silence, readers that wait and readers that are told have all of it,
- * and a writer that waits for room gets it.
+ * However wakes are gathered: after a burst of any size and a silence, readers that wait and
+ * readers that are told have all of it, and a writer that waits for room gets it.
  */
 static void test_bursts(void **state)
 {

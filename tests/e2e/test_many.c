@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An association with very many flows, as a tunnel has them: open ones that say little must hold no memory, and those
- * that nobody reads must leave room for the rest. One thread does everything, so both engines' events are taken in turn.
+ * An association with very many flows, as a tunnel has them: open ones that say little must hold no
+ * memory, and those that nobody reads must leave room for the rest. One thread does everything, so
+ * both engines' events are taken in turn.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,7 +63,8 @@ static void write_all(struct rmdt_out *out, size_t len)
 	assert_int_equal(rmdt_out_write(out, bytes, len, KIT_WAIT_MS, NULL), len);
 }
 
-static struct rmdt_out *open_out(struct side *s, struct rmdt_peer *peer, unsigned i, struct rmdt_in *reply_to)
+static struct rmdt_out *open_out(struct side *s, struct rmdt_peer *peer, unsigned i,
+				 struct rmdt_in *reply_to)
 {
 	char name[16];
 	struct rmdt_out_options opt = { .purpose = RMDT_TUNNEL, .name = name, .reply_to = reply_to };
@@ -143,8 +145,10 @@ static void run_until(struct side *client, struct side *server, done_fn *done, c
 		if (any)
 			continue;
 		if (now_ms() > until)
-			fail_msg("%s: client %u opened %u ended %u confirmed, server %u %u %u", what, client->opened,
-				 client->ended, client->confirmed, server->opened, server->ended, server->confirmed);
+			fail_msg("%s: client %u opened %u ended %u confirmed, server %u %u %u",
+				 what, client->opened,
+				 client->ended, client->confirmed, server->opened, server->ended,
+					 server->confirmed);
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 }
@@ -154,7 +158,8 @@ static bool is_up(struct side *client, struct side *server)
 	return client->ups && server->ups;
 }
 
-static void start(struct side **client, struct side **server, const char *settings, enum rmdt_purpose role)
+static void start(struct side **client, struct side **server, const char *settings,
+		  enum rmdt_purpose role)
 {
 	struct rmdt_connect_options opt = { .to = { .host = "127.0.0.1" }, .purpose = role };
 

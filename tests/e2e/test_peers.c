@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public interface between engines of one process, over loopback: trust, beginnings and ends of associations. */
+/*
+ * The public interface between engines of one process, over loopback: trust, beginnings and ends of
+ * associations.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -273,7 +276,10 @@ static void test_peer_close(void **state)
 	kit_stop_all(&a, &b);
 }
 
-/* A second engine with the same key and name takes all places of the first; one with another name does not. */
+/*
+ * A second engine with the same key and name takes all places of the first; one with another name
+ * does not.
+ */
 static void test_replaced(void **state)
 {
 	struct kit_node b = { 0 }, first = { .name = "mirror" }, second = { .name = "mirror" }, third = { .name = "other" };
@@ -323,7 +329,10 @@ static void test_both_open(void **state)
 	kit_stop_all(&a, &b);
 }
 
-/* Under load the responder forgets who comes until he comes again with a cookie; all come in, as far as peers are taken. */
+/*
+ * Under load the responder forgets who comes until he comes again with a cookie; all come in, as
+ * far as peers are taken.
+ */
 static void test_retry(void **state)
 {
 	struct kit_node a = { .settings = "connect-timeout=5s" },
@@ -414,8 +423,9 @@ static void serve(const char *dir, const char *port)
 }
 
 /*
- * A far end that died without a word and came back is found out by its hints, long before dead-after, and a new
- * association with it works. The sender has several threads: hints find the right one.
+ * A far end that died without a word and came back is found out by its hints, long before
+ * dead-after, and a new association with it works. The sender has several threads: hints find the
+ * right one.
  */
 static void test_restart(void **state)
 {

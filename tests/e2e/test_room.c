@@ -108,7 +108,10 @@ static void test_room_for_span(void **state)
 	kit_stop(&a);
 }
 
-/* A writer that never waits but comes back with OUT_ROOM gets it from the policy as one that waits does. */
+/*
+ * A writer that never waits but comes back with OUT_ROOM gets it from the policy as one that waits
+ * does.
+ */
 static void write_without_waiting(const char *slow)
 {
 	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .slow = slow, .buffer_bytes = 2 * MIB };

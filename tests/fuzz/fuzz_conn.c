@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two honest conns, and a network and applications that do what the input says: deliver, drop, duplicate, delay, swap,
- * corrupt, cut, replay, move; write, read, finish, reset, stop, close. Every byte that comes out is the one that went in,
- * what was altered on the way changes nothing, and when the network is good again everything comes to its end.
+ * Two honest conns, and a network and applications that do what the input says: deliver, drop,
+ * duplicate, delay, swap, corrupt, cut, replay, move; write, read, finish, reset, stop, close.
+ * Every byte that comes out is the one that went in, what was altered on the way changes nothing,
+ * and when the network is good again everything comes to its end.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -59,7 +60,8 @@ static struct view look(const struct pair_end *e)
 }
 
 /* A packet that is not authentic, or was heard before: only counters may tell that it came. */
-static void give_in_vain(struct pair_packet *packet, const uint8_t *data, size_t len, const struct rmdt_addr *from)
+static void give_in_vain(struct pair_packet *packet, const uint8_t *data, size_t len,
+			 const struct rmdt_addr *from)
 {
 	struct pair_end *e = packet->to_responder ? &p.r : &p.i;
 	struct view before, after;
@@ -117,7 +119,8 @@ static void replay(struct input *in)
 	struct rmdt_addr elsewhere = pair_address(7, 7);
 
 	if (packet->data)
-		give_in_vain(packet, packet->data, packet->len, input_u8(in) % 2 ? &elsewhere : &packet->from);
+		give_in_vain(packet, packet->data, packet->len,
+			     input_u8(in) % 2 ? &elsewhere : &packet->from);
 }
 
 static void take_away(unsigned k)
@@ -134,7 +137,8 @@ static void deliver(unsigned k, bool stays)
 	uint64_t heard = c->counters.packets_received;
 
 	pair_inject(&p, packet->to_responder, packet->data, packet->len, &packet->from);
-	if (c->counters.packets_received > heard)	/* one that came too early may be heard later */
+	/* one that came too early may be heard later */
+	if (c->counters.packets_received > heard)
 		keep(packet);
 	if (!stays)
 		take_away(k);
@@ -186,7 +190,8 @@ static void open_another(struct input *in, struct pair_end *e)
 	struct rmdt_outflow *of;
 
 	if (e->sendbuf)
-		(void)rmdt_conn_out_open(e->conn, e->sendbuf, rmdt_sendbuf_base(e->sendbuf), &open, rate, &of);
+		(void)rmdt_conn_out_open(e->conn, e->sendbuf, rmdt_sendbuf_base(e->sendbuf), &open,
+					 rate, &of);
 }
 
 static void application(struct input *in, unsigned op, struct pair_end *e)
@@ -240,7 +245,8 @@ static void application(struct input *in, unsigned op, struct pair_end *e)
 		break;
 	case 12:
 		/* Two that move at once never find each other again. */
-		if (rmdt_addr_equal(&p.i.conn->remote, &p.r.addr) && rmdt_addr_equal(&p.r.conn->remote, &p.i.addr))
+		if (rmdt_addr_equal(&p.i.conn->remote, &p.r.addr) &&
+		    rmdt_addr_equal(&p.r.conn->remote, &p.i.addr))
 			e->addr = pair_address(1 + input_u8(in) % 3 + (e == &p.r) * 100, 2312);
 		break;
 	case 13:
@@ -295,8 +301,10 @@ static void settle(void)
 		assert(e->out->consumed_off == e->out->received_off);
 		assert(!rmdt_sendbuf_final(e->sendbuf, NULL) || e->out->state == RMDT_OUTFLOW_DONE);
 	}
-	assert(p.i.conn->tx_used == p.r.conn->rx_high && p.r.conn->rx_high == p.r.conn->rx_consumed);
-	assert(p.r.conn->tx_used == p.i.conn->rx_high && p.i.conn->rx_high == p.i.conn->rx_consumed);
+	assert(p.i.conn->tx_used == p.r.conn->rx_high &&
+	       p.r.conn->rx_high == p.r.conn->rx_consumed);
+	assert(p.r.conn->tx_used == p.i.conn->rx_high &&
+	       p.i.conn->rx_high == p.i.conn->rx_consumed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -304,8 +312,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	unsigned how = input_u8(&in);
 	struct pair_options o = { .common = {
-		.suite = how & 1 ? RMDT_CHACHA20_POLY1305 : RMDT_AES_256_GCM, .window_cap_bytes = 1u << 20,
-		.rekey_packets = how & 2 ? 20 : 0, .mtu_fixed = how & 4, .dead_after_us = 600 * PAIR_S,
+		.suite = how & 1 ? RMDT_CHACHA20_POLY1305 : RMDT_AES_256_GCM,
+		.window_cap_bytes = 1u << 20,
+		.rekey_packets = how & 2 ? 20 : 0, .mtu_fixed = how & 4,
+		.dead_after_us = 600 * PAIR_S,
 		.cc = how & 8 ? "cubic" : "bbr",
 	} };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages of a UDP tunnel, each behind a byte of its length; a message of length 0 lets time pass. What is read must be
- * written back as it was, the joiner must stay within its bounds, and a datagram that is cut must come back.
+ * Messages of a UDP tunnel, each behind a byte of its length; a message of length 0 lets time pass.
+ * What is read must be written back as it was, the joiner must stay within its bounds, and a
+ * datagram that is cut must come back.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -23,7 +24,8 @@ static void read_one(struct joiner *j, const uint8_t *message, size_t len, uint6
 
 	if (datagram_read(message, len, &d) < 0)
 		return;
-	assert(datagram_write(&d, back, sizeof(back)) == (int)len && memcmp(back, message, len) == 0);
+	assert(datagram_write(&d, back, sizeof(back)) == (int)len &&
+	       memcmp(back, message, len) == 0);
 	if (d.kind == DATAGRAM_PIECE && joiner_add(j, &owners[d.session % 4], &d, now_us, &whole))
 		assert(whole >= d.count && whole <= DATAGRAM_BYTES);
 	if (d.kind == DATAGRAM_OVER)

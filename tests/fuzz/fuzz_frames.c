@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An established association with flows both ways, and a peer with the right keys and no manners: the input is what it
- * says, and what the application does in between. Nothing may crash, grow beyond its bound or fail to come to rest.
+ * An established association with flows both ways, and a peer with the right keys and no manners:
+ * the input is what it says, and what the application does in between. Nothing may crash, grow
+ * beyond its bound or fail to come to rest.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -29,8 +30,10 @@ static uint64_t number(struct input *in)
 	unsigned k = input_u8(in);
 	const uint64_t special[] = {
 		of ? of->next_off : 0, of ? of->received_off : 0, of ? of->final_off : 0, of ? of->limit_off : 0,
-		p.r.in ? p.r.in->high_off : 0, p.r.conn->rx_high, rmdt_credit_limit(&p.r.conn->rx_credit),
-		rmdt_loss_next_pn(&p.r.conn->loss), CONN_MAX_START_OFF, RMDT_WIRE_VARINT_MAX, UINT32_MAX, 1u << 20,
+		p.r.in ? p.r.in->high_off : 0, p.r.conn->rx_high,
+			rmdt_credit_limit(&p.r.conn->rx_credit),
+		rmdt_loss_next_pn(&p.r.conn->loss), CONN_MAX_START_OFF, RMDT_WIRE_VARINT_MAX,
+			UINT32_MAX, 1u << 20,
 	};
 	const unsigned n = sizeof(special) / sizeof(special[0]);
 
@@ -154,7 +157,8 @@ static void say_data(struct input *in)
 {
 	unsigned how = input_u8(in);
 	struct pair_chunk chunk = {
-		.flow = how % 4, .off = number(in), .len = how & 0x20 ? input_u16(in) % 9000 : number(in) % 2000,
+		.flow = how % 4, .off = number(in),
+		.len = how & 0x20 ? input_u16(in) % 9000 : number(in) % 2000,
 		.open = how & 0x40, .fin = how & 0x80,
 	};
 
@@ -273,7 +277,8 @@ static void step(struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct pair_options o = {
-		.common = { .window_cap_bytes = 1u << 20, .max_flows = 3 }, .pool_bytes = POOL_BLOCKS * RMDT_BLOCK_BYTES,
+		.common = { .window_cap_bytes = 1u << 20, .max_flows = 3 },
+		.pool_bytes = POOL_BLOCKS * RMDT_BLOCK_BYTES,
 	};
 	struct input in = { data, size };
 

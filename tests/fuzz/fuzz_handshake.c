@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two ends of a handshake and an attacker between them: true packets, altered ones and ones of the input's own, in all
- * states. Whatever comes: who is done knows the true key of the other, and both have the same secrets.
+ * Two ends of a handshake and an attacker between them: true packets, altered ones and ones of the
+ * input's own, in all states. Whatever comes: who is done knows the true key of the other, and both
+ * have the same secrets.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -47,14 +48,18 @@ static void make(struct end *e, bool initiator, enum rmdt_suite suite, const uin
 	assert(!err);
 }
 
-/* H2 holds until FINISH has proven where the initiator is; only what comes after it is refused in words. */
+/*
+ * H2 holds until FINISH has proven where the initiator is; only what comes after it is refused in
+ * words.
+ */
 static bool is_unproven(const struct end *e)
 {
 	enum rmdt_handshake_state state = rmdt_handshake_state(e->hs);
 	const char *reason;
 
 	return state == RMDT_HANDSHAKE_RUNNING ||
-	       (state == RMDT_HANDSHAKE_FAILED && rmdt_handshake_code(e->hs, &reason) == RMDT_CODE_TIMEOUT);
+	       (state == RMDT_HANDSHAKE_FAILED &&
+		rmdt_handshake_code(e->hs, &reason) == RMDT_CODE_TIMEOUT);
 }
 
 static void drain(struct world *w, struct end *e)
@@ -111,7 +116,8 @@ static void give_made(struct world *w, struct end *to, struct input *in)
 	struct rmdt_handshake_packet p = {
 		.type = input_u8(in) % 7 + 1, .suite = input_u8(in) % 3, .flags = input_u8(in) % 4,
 		.version = input_u8(in) % 8 ? RMDT_VERSION_1 : 2, .dcid = to == &w->i ? 111 : 222, .scid = input_u8(in),
-		.code = input_u8(in), .noise = body, .cookie = body, .reason = (const char *)body, .proof = proof,
+		.code = input_u8(in), .noise = body, .cookie = body, .reason = (const char *)body,
+		.proof = proof,
 	};
 
 	p.noise_len = input_bytes(in, body, input_u16(in) % sizeof(body));

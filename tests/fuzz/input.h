@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fuzz input as a program: operations and their operands are taken from the front until nothing is left. */
+/*
+ * A fuzz input as a program: operations and their operands are taken from the front until nothing
+ * is left.
+ */
 #ifndef TESTS_FUZZ_INPUT_H
 #define TESTS_FUZZ_INPUT_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The main of a fuzz target that is built without libFuzzer: gives the target every file named on the command line
- * and every file in the directories named there. Options of libFuzzer (-runs=0) are ignored.
+ * The main of a fuzz target that is built without libFuzzer: gives the target every file named on
+ * the command line and every file in the directories named there. Options of libFuzzer (-runs=0)
+ * are ignored.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -86,7 +86,8 @@ static void pass_cross(struct emu_link *link, uint64_t now_ns)
 	if (link->cross_ns + CROSS_MEMORY_NS < now_ns)
 		link->cross_ns = now_ns - CROSS_MEMORY_NS;
 	while (link->cross_ns <= now_ns) {
-		uint64_t when_ns = link->cross_ns, gap_ns = CROSS_PKT_BYTES * 8 * EMU_NS_PER_S / c->rate_bps;
+		uint64_t when_ns = link->cross_ns,
+			gap_ns = CROSS_PKT_BYTES * 8 * EMU_NS_PER_S / c->rate_bps;
 
 		if (c->off_us && (when_ns - link->cross_start_ns) % period_ns >= on_ns) {
 			link->cross_ns += period_ns - (when_ns - link->cross_start_ns) % period_ns;
@@ -96,7 +97,10 @@ static void pass_cross(struct emu_link *link, uint64_t now_ns)
 			link->count.cross_pkts++;
 		else
 			link->count.cross_drops++;
-		/* Half to one and a half times the mean: even packets would fall into step with ours. */
+		/*
+		 * Half to one and a half times the mean: even packets would fall into step with
+		 * ours.
+		 */
 		link->cross_ns += gap_ns / 2 + emu_random(&link->cross_rng) % (gap_ns + 1);
 	}
 }

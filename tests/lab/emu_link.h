@@ -7,7 +7,8 @@
  * keeps the packet until then. Time is an argument in nanoseconds of any clock that never goes
  * back; randomness comes from the seed, so a run repeats exactly.
  *
- *     sender -> uplink queue (shared by all links of a host) -> cut? -> mtu? -> queue and rate, shared with the traffic
+ *     sender -> uplink queue (shared by all links of a host) -> cut? -> mtu? -> queue and rate,
+ *     shared with the traffic
  *            of others -> loss -> delay -> receiver
  */
 #ifndef LAB_EMU_LINK_H
@@ -34,8 +35,8 @@ struct emu_queue {
 };
 
 /*
- * Traffic of others: packets of 1500 bytes that nobody sees, but that take their share of rate and queue. It does not
- * slow down when its packets are dropped.
+ * Traffic of others: packets of 1500 bytes that nobody sees, but that take their share of rate and
+ * queue. It does not slow down when its packets are dropped.
  */
 struct emu_cross {
 	uint64_t rate_bps;      /* 0 = none */
@@ -132,8 +133,8 @@ void emu_link_offer(struct emu_link *link, struct emu_queue *uplink, uint64_t no
                     uint32_t bytes, struct emu_verdict *out);
 
 /*
- * For a packet that passes: *ecn, its two bits, become what they are behind the link. False: it vanishes after all,
- * because of them.
+ * For a packet that passes: *ecn, its two bits, become what they are behind the link. False: it
+ * vanishes after all, because of them.
  */
 bool emu_link_ecn(struct emu_link *link, const struct emu_verdict *verdict, unsigned *ecn);
 

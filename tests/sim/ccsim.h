@@ -47,7 +47,8 @@ struct ccsim_config {
 	int ack_loss_ppm;		/* ACKs lost on the way back; the next one tells it all */
 	uint64_t jitter_us;		/* most that the way forth wanders, from 10 ms to 10 ms */
 	uint64_t ack_hold_us;		/* ACKs reach the sender in groups of this distance */
-	bool sparse_acks;		/* no dense ACKs at the start: the first train shows nothing */
+	/* no dense ACKs at the start: the first train shows nothing */
+	bool sparse_acks;
 	uint64_t ecn_us;		/* queue delay that marks CE; 0: never */
 	uint64_t duration_us;		/* end, unless every flow is complete before */
 	uint64_t measure_us;		/* steady state is measured from here to the end */
@@ -61,7 +62,8 @@ struct ccsim_flow_result {
 	double goodput;			/* payload bytes/s in the measured time */
 	double wire_share;		/* of the link's bytes in the measured time */
 	double loss;			/* lost of sent packets in the measured time */
-	double complete_s;		/* from start to the last byte at the receiver; 0: not yet */
+	/* from start to the last byte at the receiver; 0: not yet */
+	double complete_s;
 	double sent_ratio;		/* payload bytes sent over delivered, whole run */
 	uint64_t delivered_bytes;	/* payload, whole run */
 };

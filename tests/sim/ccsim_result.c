@@ -18,10 +18,12 @@ static void trace(struct sim *sim)
 		fprintf(sim->config->trace, "%7.2f %d %-12s del %7.2f pace %7.2f bw %7.2f Mbit/s "
 			"cwnd %8.1f infl %8.1f kB rtt %6.1f q %6.1f ms p %u lost %llu\n",
 			(double)sim->now_us / 1e6, i, info.state,
-			(double)(flow->rate.delivered_bytes - flow->trace_delivered_bytes) * 8 / TRACE_US,
+			(double)(flow->rate.delivered_bytes -
+				 flow->trace_delivered_bytes) * 8 / TRACE_US,
 			(double)info.pacing_rate * 8e-6, (double)info.bandwidth * 8e-6,
 			(double)info.cwnd_bytes / 1e3, (double)flow->in_flight_bytes / 1e3,
-			(double)flow->srtt_us / 1e3, ccsim_queue_us(sim) / 1e3, info.random_loss_ppm,
+			(double)flow->srtt_us / 1e3, ccsim_queue_us(sim) / 1e3,
+				info.random_loss_ppm,
 			(unsigned long long)flow->lost_pkts);
 		flow->trace_delivered_bytes = flow->rate.delivered_bytes;
 	}
@@ -65,7 +67,8 @@ static void fill_flow(const struct sim *sim, const struct flow *flow,
 	double sent = (double)(flow->sent_pkts - flow->base_sent_pkts);
 
 	if (sim->measuring) {
-		result->goodput = (double)(flow->delivered_bytes - flow->base_delivered_bytes) / seconds;
+		result->goodput = (double)(flow->delivered_bytes -
+					   flow->base_delivered_bytes) / seconds;
 		result->wire_share = (double)(flow->wire_bytes - flow->base_wire_bytes) / seconds /
 				     (double)sim->rate;
 		result->loss = (double)(flow->lost_pkts - flow->base_lost_pkts) / sent;

@@ -40,7 +40,8 @@ static void fly(struct flows_run *w, unsigned from, const uint8_t *data, size_t 
 	struct flows_packet **at = &w->air, *p;
 	struct emu_verdict v;
 
-	emu_link_offer(&w->end[from].out_link, NULL, w->now_us * EMU_NS_PER_US, (uint32_t)len + 28, &v);
+	emu_link_offer(&w->end[from].out_link, NULL, w->now_us * EMU_NS_PER_US, (uint32_t)len + 28,
+		       &v);
 	if (v.fate != EMU_PASS)
 		return;
 	for (int copy = 0; copy <= v.twice; copy++) {
@@ -62,9 +63,12 @@ static void make_end(struct flows_run *w, unsigned side)
 {
 	struct flows_end *e = &w->end[side];
 	struct rmdt_conn_config cfg = {
-		.local_cid = 100 + side, .initiator = side == 0, .suite = RMDT_AES_256_GCM, .role = RMDT_TUNNEL,
-		.cc = "bbr", .connect_timeout_us = 20000000, .dead_after_us = 30000000, .keepalive_us = 10000000,
-		.mtu_max_bytes = 1472, .max_flows = w->plan->max_flows, .window_cap_bytes = BUFFER_BYTES,
+		.local_cid = 100 + side, .initiator = side == 0, .suite = RMDT_AES_256_GCM,
+		.role = RMDT_TUNNEL,
+		.cc = "bbr", .connect_timeout_us = 20000000, .dead_after_us = 30000000,
+		.keepalive_us = 10000000,
+		.mtu_max_bytes = 1472, .max_flows = w->plan->max_flows,
+		.window_cap_bytes = BUFFER_BYTES,
 		.blocks = &e->pool,
 	};
 
@@ -74,7 +78,8 @@ static void make_end(struct flows_run *w, unsigned side)
 	memcpy(cfg.seed, &w->plan->seed, 8);
 	cfg.seed[9] = (uint8_t)side;
 	rmdt_blocks_init(&e->pool, 2 * BUFFER_BYTES, NULL);
-	emu_link_init(&e->out_link, side ? &w->plan->back : &w->plan->there, w->plan->seed * 2 + side);
+	emu_link_init(&e->out_link, side ? &w->plan->back : &w->plan->there,
+		      w->plan->seed * 2 + side);
 	if (rmdt_conn_new(&cfg, w->now_us, &e->conn) < 0)
 		broken(w, "a conn could not be made");
 }
@@ -91,7 +96,8 @@ static void open_flow(struct flows_run *w, struct flows_flow *f)
 	open.meta_len = f->meta_len;
 	memset(open.meta, (int)f->index, f->meta_len);
 	f->sendbuf = rmdt_sendbuf_new(&e->pool, 0, 1 << 20);
-	if (!f->sendbuf || rmdt_conn_out_open(e->conn, f->sendbuf, 0, &open, f->plan->rate, &f->out) < 0)
+	if (!f->sendbuf || rmdt_conn_out_open(e->conn, f->sendbuf, 0, &open, f->plan->rate,
+					      &f->out) < 0)
 		broken(w, "flow %u could not be opened", f->index);
 	f->opened = true;
 }
@@ -189,7 +195,8 @@ static void take(struct flows_run *w, struct flows_flow *f)
 	while ((n = rmdt_recvbuf_peek(f->in->recvbuf, &ptr)) > 0) {
 		for (size_t i = 0; i < n; i++)
 			if (ptr[i] != byte_at(f->index, f->read_off + i))
-				broken(w, "flow %u: a wrong byte at %" PRIu64, f->index, f->read_off + i);
+				broken(w, "flow %u: a wrong byte at %" PRIu64, f->index,
+				       f->read_off + i);
 		rmdt_recvbuf_consume(f->in->recvbuf, n);
 		f->read_off += n;
 	}
@@ -342,7 +349,8 @@ static void run_end(struct flows_run *w, unsigned side)
 		if (!rmdt_conn_send(c, w->now_us, &train))
 			break;
 		for (size_t at = 0; at < train.len; at += train.segment)
-			fly(w, side, buf + at, train.len - at < train.segment ? train.len - at : train.segment);
+			fly(w, side, buf + at, train.len - at < train.segment ? train.len - at :
+			    train.segment);
 	}
 	if (c->state == CONN_UP && (c->hard_due > 0 || c->due != 0))
 		broken(w, "side %u sleeps with %u flows due and %#x", side, c->hard_due, c->due);
@@ -358,7 +366,8 @@ static void deliver(struct flows_run *w)
 		w->air = p->next;
 		if (!w->end[1].conn && p->to == 1)
 			make_end(w, 1);
-		rmdt_conn_receive(w->end[p->to].conn, w->now_us, p->data, p->len, 0, &w->end[!p->to].addr);
+		rmdt_conn_receive(w->end[p->to].conn, w->now_us, p->data, p->len, 0,
+				  &w->end[!p->to].addr);
 		free(p);
 	}
 }
@@ -390,7 +399,8 @@ static bool is_over(const struct flows_run *w)
 	for (unsigned side = 0; side < 2; side++) {
 		const struct rmdt_conn *c = w->end[side].conn;
 
-		if (!c || w->end[side].messages_sent < w->plan->messages || !rmdt_conn_is_settled(c) ||
+		if (!c || w->end[side].messages_sent < w->plan->messages ||
+		    !rmdt_conn_is_settled(c) ||
 		    c->all_outs || c->all_ins)
 			return false;
 	}
@@ -414,7 +424,8 @@ static void loop(struct flows_run *w, bool (*over)(const struct flows_run *w), u
 			broken(w, "no progress of time");
 		if (t > until_us) {
 			if (over)
-				broken(w, "not over after %" PRIu64 " us", until_us - FLOWS_START_US);
+				broken(w, "not over after %" PRIu64 " us",
+				       until_us - FLOWS_START_US);
 			return;
 		}
 		w->now_us = t;
@@ -431,7 +442,8 @@ static void check_flow(struct flows_run *w, const struct flows_flow *f)
 	case COMPLETE:
 		if (!by_limit && (!f->done || !f->saw_end || f->broke_here || f->broke_there))
 			broken(w, "flow %u did not complete", f->index);
-		if (f->done && f->plan->marks && f->plan->bytes > 0 && f->mark_seen[0] > f->plan->bytes)
+		if (f->done && f->plan->marks && f->plan->bytes > 0 &&
+		    f->mark_seen[0] > f->plan->bytes)
 			broken(w, "flow %u: a mark beyond the end", f->index);
 		break;
 	case RESET_MIDWAY:
@@ -445,19 +457,24 @@ static void check_flow(struct flows_run *w, const struct flows_flow *f)
 			broken(w, "flow %u was stopped with code %u", f->index, f->code);
 		break;
 	case REFUSED:
-		if (!by_limit && (!f->broke_here || f->code != RMDT_CODE_APP + 2 || f->read_off > 0))
+		if (!by_limit && (!f->broke_here || f->code != RMDT_CODE_APP + 2 ||
+				  f->read_off > 0))
 			broken(w, "flow %u was refused with code %u", f->index, f->code);
 		break;
 	}
 }
 
-/* Credit is an account of two sides: what one has used the other has seen, and all of it was given back. */
+/*
+ * Credit is an account of two sides: what one has used the other has seen, and all of it was given
+ * back.
+ */
 static void check_credit(struct flows_run *w, unsigned side)
 {
 	const struct rmdt_conn *c = w->end[side].conn, *peer = w->end[!side].conn;
 
 	if (c->tx_used != peer->rx_high)
-		broken(w, "side %u used %" PRIu64 " bytes of credit, the other saw %" PRIu64, side, c->tx_used,
+		broken(w, "side %u used %" PRIu64 " bytes of credit, the other saw %" PRIu64, side,
+		       c->tx_used,
 		       peer->rx_high);
 	if (peer->rx_high != peer->rx_consumed)
 		broken(w, "of the credit of side %u %" PRIu64 " bytes are lost", side,
@@ -473,7 +490,8 @@ static void check_end(struct flows_run *w)
 		if (w->end[side].messages_heard > w->end[!side].messages_sent)
 			broken(w, "side %u heard more messages than were sent", side);
 		if (w->end[side].conn->n_ins > 0 || w->end[side].conn->unheard > 0)
-			broken(w, "side %u keeps %u flows, %u ends unheard", side, w->end[side].conn->n_ins,
+			broken(w, "side %u keeps %u flows, %u ends unheard", side,
+			       w->end[side].conn->n_ins,
 			       w->end[side].conn->unheard);
 	}
 }
@@ -498,7 +516,8 @@ bool flows_run(const struct flows_plan *plan, struct flows_run *w)
 		rmdt_sendbuf_free(w->flow[i].sendbuf);
 	for (unsigned side = 0; side < 2; side++) {
 		if (w->end[side].conn && rmdt_blocks_used(&w->end[side].pool) > 0)
-			broken(w, "side %u lost %u blocks", side, rmdt_blocks_used(&w->end[side].pool));
+			broken(w, "side %u lost %u blocks", side,
+			       rmdt_blocks_used(&w->end[side].pool));
 		if (w->end[side].conn)
 			rmdt_blocks_fini(&w->end[side].pool);
 	}

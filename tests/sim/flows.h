@@ -22,7 +22,8 @@ struct flow_plan {
 	uint64_t start_us, bytes, rate;	/* rate: bytes/s cap, 0 none */
 	enum flow_ending ending;
 	uint64_t at_off;		/* of reset or stop */
-	bool free_early;		/* the reader frees the flow without waiting until it is gone */
+	/* the reader frees the flow without waiting until it is gone */
+	bool free_early;
 	bool marks;
 };
 
@@ -78,7 +79,10 @@ struct flows_run {
 	char broken[256];
 };
 
-/* Runs a plan to its end. false: *run says in `broken` what went wrong. Everything is freed; the figures stay. */
+/*
+ * Runs a plan to its end. false: *run says in `broken` what went wrong. Everything is freed; the
+ * figures stay.
+ */
 bool flows_run(const struct flows_plan *plan, struct flows_run *run);
 
 #endif

@@ -2,7 +2,8 @@
 /* One receiver: streams, and small things. */
 #include "sim/scene.h"
 
-void scene_set_path(struct sim_receiver_plan *r, double bps, uint64_t rtt_us, uint64_t queue_us, double loss)
+void scene_set_path(struct sim_receiver_plan *r, double bps, uint64_t rtt_us, uint64_t queue_us,
+		    double loss)
 {
 	struct emu_params e = { .shape = { .rate_bps = (uint64_t)bps, .queue_us = queue_us }, .delay_us = rtt_us / 2 };
 
@@ -145,7 +146,8 @@ static void slow_writer(struct sim_plan *p)
 
 static const char *sends_little_twice(const struct sim_plan *p, const struct sim_result *r)
 {
-	return r->receiver[0].repaired_bytes * 10 > p->bytes ? "more than a tenth was sent again" : NULL;
+	return r->receiver[0].repaired_bytes * 10 > p->bytes ? "more than a tenth was sent again" :
+	       NULL;
 }
 
 static void rekeying(struct sim_plan *p)
@@ -158,7 +160,8 @@ static void rekeying(struct sim_plan *p)
 static const char *rekeyed_often(const struct sim_plan *p, const struct sim_result *r)
 {
 	(void)p;
-	return r->receiver[0].rekeys < 4 ? "too few rekeys" : NULL;	/* old keys are kept for 5 s each */
+	/* old keys are kept for 5 s each */
+	return r->receiver[0].rekeys < 4 ? "too few rekeys" : NULL;
 }
 
 /* ---- small things ---- */

@@ -14,7 +14,8 @@ static void unlike_8(struct sim_plan *p)
 	p->bytes = 20 * MB;
 	p->receivers = 8;
 	for (unsigned i = 0; i < 8; i++)
-		scene_set_path(&p->receiver[i], rate[i] * MBIT, rtt_ms[i] * MS, rtt_ms[i] * MS / 2 + 5 * MS, loss[i]);
+		scene_set_path(&p->receiver[i], rate[i] * MBIT, rtt_ms[i] * MS,
+			       rtt_ms[i] * MS / 2 + 5 * MS, loss[i]);
 	p->receiver[2].there.ge_enter = 0.0005;
 	p->receiver[2].there.ge_leave = 0.1;
 	p->receiver[2].there.ge_bad = 0.4;

@@ -94,7 +94,10 @@ static void pause_5s(struct sim_plan *p)
 	p->receiver[0].resume_us = 5500 * MS;
 }
 
-/* What arrives while the first flights wait there looks like a tenth of the rate: it must not be kept for long. */
+/*
+ * What arrives while the first flights wait there looks like a tenth of the rate: it must not be
+ * kept for long.
+ */
 static void asleep_at_start(struct sim_plan *p)
 {
 	p->seed = 9;

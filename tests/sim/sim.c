@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Moves virtual time on: script, arrivals, ends that have something to do, policy; until all is over and quiet. */
+/*
+ * Moves virtual time on: script, arrivals, ends that have something to do, policy; until all is
+ * over and quiet.
+ */
 #include "sim/sim.h"
 
 #include <assert.h>
@@ -13,7 +16,8 @@
 
 #define STEPS_WITHOUT_TIME	10000	/* so many steps at one instant are a livelock */
 #define TRAINS_WITHOUT_TIME	100000	/* and so many trains of one end */
-#define SETTLE_US		30000000 /* after the last fate is known: RESETs, last acks, path MTU */
+/* after the last fate is known: RESETs, last acks, path MTU */
+#define SETTLE_US		30000000
 /* The far end has heard CLOSE, or its dead-after time runs out. */
 #define CLOSE_SLACK_US		3000000
 
@@ -49,7 +53,8 @@ static void run_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 	unsigned trains = 0;
 
 	if (!self->conn || self->dead || w->now_us < self->awake_us ||
-	    (!self->touched && self->deadline_us > w->now_us && (is_sender || sim_next_read_us(w, p) == SIM_NEVER)))
+	    (!self->touched && self->deadline_us > w->now_us &&
+	     (is_sender || sim_next_read_us(w, p) == SIM_NEVER)))
 		return;
 	self->touched = false;
 	rmdt_conn_tick(self->conn, w->now_us);
@@ -65,7 +70,8 @@ static void run_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 				train.len - at < train.segment ? train.len - at : train.segment,
 				train.ect ? RMDT_ECN_ECT0 : RMDT_ECN_NOT_ECT);
 		if (++trains > TRAINS_WITHOUT_TIME) {
-			sim_broken(w, "%s %u talks without end", is_sender ? "the sender to" : "receiver", p->index);
+			sim_broken(w, "%s %u talks without end",
+				   is_sender ? "the sender to" : "receiver", p->index);
 			break;
 		}
 	}
@@ -83,7 +89,8 @@ static bool passed(const struct sim_world *w, uint64_t at_us)
 }
 
 /* A process that stood still goes on: its loop may see its timers before its socket. */
-static void stand_still(struct sim_world *w, struct sim_side *side, uint64_t pause_us, uint64_t resume_us)
+static void stand_still(struct sim_world *w, struct sim_side *side, uint64_t pause_us,
+			uint64_t resume_us)
 {
 	if (!passed(w, pause_us) || side->dead)
 		return;
@@ -178,7 +185,8 @@ static void script_time(uint64_t *t, uint64_t now_us, uint64_t at_us)
 		*t = at_us + SIM_START_US;
 }
 
-static void side_time(uint64_t *t, const struct sim_world *w, const struct sim_side *side, uint64_t read_us)
+static void side_time(uint64_t *t, const struct sim_world *w, const struct sim_side *side,
+		      uint64_t read_us)
 {
 	uint64_t at_us = side->touched ? w->now_us : side->deadline_us;
 
@@ -218,7 +226,8 @@ static uint64_t next_time(const struct sim_world *w)
 }
 
 /* Runs until done says so or until_us. false: an invariant broke, or it is until_us. */
-static bool run_until(struct sim_world *w, bool (*done)(const struct sim_world *w), uint64_t until_us)
+static bool run_until(struct sim_world *w, bool (*done)(const struct sim_world *w),
+		      uint64_t until_us)
 {
 	uint64_t same = 0;
 
@@ -283,23 +292,29 @@ static bool is_over_by(uint64_t at_us, uint64_t now_us)
 }
 
 /* Whether nothing happens to it any more, and what happened is long past. */
-static bool is_steady(const struct sim_world *w, const struct sim_pair *p, uint64_t from_us, uint64_t until_us)
+static bool is_steady(const struct sim_world *w, const struct sim_pair *p, uint64_t from_us,
+		      uint64_t until_us)
 {
 	const struct sim_receiver_plan *r = p->plan;
 	const uint64_t begins[] = { r->pause_us, r->cut_us, r->die_us, r->restart_us, r->move_us, r->shrink_us,
 				    w->plan->sender_pause_us, w->plan->sender_die_us };
 
 	for (size_t k = 0; k < sizeof(begins) / sizeof(begins[0]); k++)
-		if (begins[k] != SIM_NEVER && begins[k] + SIM_START_US < until_us && !is_over_by(begins[k], from_us))
+		if (begins[k] != SIM_NEVER && begins[k] + SIM_START_US < until_us &&
+		    !is_over_by(begins[k], from_us))
 			return false;
 	if (p->sender.down != p->receiver.down && p->receiver.conn)
 		return false;
 	return (r->pause_us == SIM_NEVER || is_over_by(r->resume_us, from_us)) &&
 	       (r->cut_us == SIM_NEVER || is_over_by(r->heal_us, from_us)) &&
-	       (w->plan->sender_pause_us == SIM_NEVER || is_over_by(w->plan->sender_resume_us, from_us));
+	       (w->plan->sender_pause_us == SIM_NEVER ||
+		is_over_by(w->plan->sender_resume_us, from_us));
 }
 
-/* After the last fate: a few packets a minute for each association that is up, a few a second for one that probes. */
+/*
+ * After the last fate: a few packets a minute for each association that is up, a few a second for
+ * one that probes.
+ */
 static void watch_idle(struct sim_world *w)
 {
 	uint64_t before[SIM_MAX], from_us, keepalive_us = w->plan->keepalive_us;
@@ -321,10 +336,12 @@ static void watch_idle(struct sim_world *w)
 				6 * w->plan->idle_us / 1000000 + 60;
 
 		if (w->pair[i].plan->there.ge_enter > 0 || w->pair[i].plan->back.ge_enter > 0)
-			most = 3 * most + 60;	/* a burst of losses lasts some packets, however far apart */
+			/* a burst of losses lasts some packets, however far apart */
+			most = 3 * most + 60;
 		w->result->idle_datagrams += steady ? n : 0;
 		if (n > most)
-			sim_broken(w, "pair %u is not quiet: %llu datagrams in %llu idle seconds", i,
+			sim_broken(w, "pair %u is not quiet: %llu datagrams in %llu idle seconds",
+				   i,
 				   (unsigned long long)n, (unsigned long long)(w->plan->idle_us / 1000000));
 	}
 }
@@ -370,10 +387,13 @@ static void note_conn(struct sim_pair *p)
 void sim_plan_init(struct sim_plan *plan, uint64_t seed)
 {
 	*plan = (struct sim_plan){
-		.seed = seed, .bytes = 1000000, .receivers = 1, .linger_us = 10000000, .dead_after_us = 30000000,
+		.seed = seed, .bytes = 1000000, .receivers = 1, .linger_us = 10000000,
+		.dead_after_us = 30000000,
 		.keepalive_us = 15000000, .connect_timeout_us = 10000000, .buffer_bytes = 64u << 20,
-		.cc = "bbr", .suite = RMDT_AES_256_GCM, .mtu = 1472, .limit_us = 600000000, .idle_us = 60000000,
-		.sender_pause_us = SIM_NEVER, .sender_resume_us = SIM_NEVER, .sender_die_us = SIM_NEVER,
+		.cc = "bbr", .suite = RMDT_AES_256_GCM, .mtu = 1472, .limit_us = 600000000,
+		.idle_us = 60000000,
+		.sender_pause_us = SIM_NEVER, .sender_resume_us = SIM_NEVER,
+		.sender_die_us = SIM_NEVER,
 	};
 	for (unsigned i = 0; i < SIM_MAX; i++) {
 		struct sim_receiver_plan *r = &plan->receiver[i];
@@ -413,7 +433,8 @@ static void check_pools(struct sim_world *w)
 		sim_broken(w, "the sender lost %u blocks", rmdt_blocks_used(&w->send_pool));
 	for (unsigned i = 0; i < w->plan->receivers; i++)
 		if (rmdt_blocks_used(&w->recv_pool[i]) > 0)
-			sim_broken(w, "receiver %u lost %u blocks", i, rmdt_blocks_used(&w->recv_pool[i]));
+			sim_broken(w, "receiver %u lost %u blocks", i,
+				   rmdt_blocks_used(&w->recv_pool[i]));
 }
 
 static void stop(struct sim_world *w)

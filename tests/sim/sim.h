@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulator: one sender and up to SIM_MAX receivers, whole associations of rmdt/core over emulated paths in virtual
- * time. A plan says everything, so a plan repeats a run exactly. sim_run checks the invariants that hold for every plan
- * and says in words which one broke; sim_expect (sim_expect.h) knows which fate each receiver must have.
+ * The simulator: one sender and up to SIM_MAX receivers, whole associations of rmdt/core over
+ * emulated paths in virtual time. A plan says everything, so a plan repeats a run exactly. sim_run
+ * checks the invariants that hold for every plan and says in words which one broke; sim_expect
+ * (sim_expect.h) knows which fate each receiver must have.
  *
- * Invariants of sim_run: every byte is read once, in order and right; no false end; nothing confirmed that was not read
- * to its end; neither pool above its cap, and all blocks back at the end; the books of sent packets bounded; no timer in
- * the past; nobody asleep who has something to say; no livelock; over within limit_us; quiet when all is done; and when
- * the sender closes, everybody hears of it.
+ * Invariants of sim_run: every byte is read once, in order and right; no false end; nothing
+ * confirmed that was not read to its end; neither pool above its cap, and all blocks back at the
+ * end; the books of sent packets bounded; no timer in the past; nobody asleep who has something to
+ * say; no livelock; over within limit_us; quiet when all is done; and when the sender closes,
+ * everybody hears of it.
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
@@ -22,7 +24,10 @@
 #define SIM_MAX		100
 #define SIM_NEVER	UINT64_MAX
 
-/* One receiver and its path. Times are virtual microseconds since the start; SIM_NEVER: does not happen. */
+/*
+ * One receiver and its path. Times are virtual microseconds since the start; SIM_NEVER: does not
+ * happen.
+ */
 struct sim_receiver_plan {
 	struct emu_params there, back;		/* sender to receiver, receiver to sender */
 	uint64_t consume_rate;			/* bytes/s the application takes; 0: at once */
@@ -30,7 +35,8 @@ struct sim_receiver_plan {
 	uint64_t die_us;			/* falls silent for good */
 	uint64_t restart_us;			/* loses all its state and listens again */
 	uint64_t cut_us, heal_us;		/* the path carries nothing in between */
-	uint64_t shrink_us;			/* from then on IP packets above shrink_mtu vanish */
+	/* from then on IP packets above shrink_mtu vanish */
+	uint64_t shrink_us;
 	uint32_t shrink_mtu;
 	uint64_t move_us;			/* its address changes */
 	bool wrong_psk;
@@ -39,7 +45,8 @@ struct sim_receiver_plan {
 struct sim_plan {
 	uint64_t seed;
 	uint64_t bytes;				/* length of the stream */
-	uint64_t write_rate;			/* bytes/s the writer offers; 0: as fast as there is room */
+	/* bytes/s the writer offers; 0: as fast as there is room */
+	uint64_t write_rate;
 	uint64_t write_us;			/* the writer begins then; 0: at once */
 	unsigned receivers;
 	struct sim_receiver_plan receiver[SIM_MAX];
@@ -48,18 +55,23 @@ struct sim_plan {
 	uint64_t buffer_bytes;
 	const char *cc;
 	uint64_t fixed_rate;
-	uint64_t hint_rate, hint_rtt_us;	/* what the sender remembers of every path; 0: nothing */
+	/* what the sender remembers of every path; 0: nothing */
+	uint64_t hint_rate, hint_rtt_us;
 	enum rmdt_suite suite;
 	bool cipher_none, psk;
 	bool ecn;				/* the paths mark instead of only dropping */
 	uint32_t mtu;				/* UDP payload of the interface */
 	uint64_t rekey_packets;			/* 0: built-in */
-	struct emu_shape uplink;		/* shared by all paths out of the sender; rate 0: none */
+	/* shared by all paths out of the sender; rate 0: none */
+	struct emu_shape uplink;
 	uint64_t sender_pause_us, sender_resume_us, sender_die_us;
-	bool timers_first;			/* after a pause timers run before what waited in the socket is read */
-	uint64_t measure_from_off, measure_until_off;	/* when the applications have read so much is noted; 0: not */
+	/* after a pause timers run before what waited in the socket is read */
+	bool timers_first;
+	/* when the applications have read so much is noted; 0: not */
+	uint64_t measure_from_off, measure_until_off;
 	uint64_t limit_us;			/* every fate must be known by then */
-	uint64_t idle_us;			/* how long to watch that it is quiet afterwards; 0: not at all */
+	/* how long to watch that it is quiet afterwards; 0: not at all */
+	uint64_t idle_us;
 };
 
 enum sim_fate { SIM_RUNNING, SIM_CONFIRMED, SIM_LOST };
@@ -72,14 +84,18 @@ struct sim_receiver_result {
 	uint64_t delivered_bytes;		/* read and found right by its application */
 	uint64_t first_byte_us;			/* when its application read the first */
 	uint64_t last_byte_us;			/* and the newest so far */
-	uint64_t measure_from_us, measure_until_us;	/* when it had read measure_from_off and measure_until_off bytes */
-	uint64_t last_sent_us;			/* when a byte was last sent that had not been sent before */
+	/* when it had read measure_from_off and measure_until_off bytes */
+	uint64_t measure_from_us, measure_until_us;
+	/* when a byte was last sent that had not been sent before */
+	uint64_t last_sent_us;
 	bool saw_end;				/* its application saw the complete end */
-	bool broke;				/* its application saw the flow break, at broke_us with broke_code */
+	/* its application saw the flow break, at broke_us with broke_code */
+	bool broke;
 	unsigned broke_code;
 	uint64_t broke_us;
 	uint64_t chunk_bytes, repaired_bytes;	/* sent to it */
-	uint64_t feedback_bytes;		/* UDP payload sent by it until its fate was known */
+	/* UDP payload sent by it until its fate was known */
+	uint64_t feedback_bytes;
 	uint64_t rekeys, moves, black_holes;	/* of the sender's association */
 	uint64_t marked_pkts;			/* marks of congestion that it heeded */
 	bool ecn_off;				/* it has given up marking */
@@ -92,7 +108,8 @@ struct sim_result {
 	char broken[256];			/* the invariant, when not ok */
 	uint64_t end_us;			/* when the last fate was known */
 	uint64_t steps, datagrams;
-	uint64_t idle_datagrams;		/* of all ends together during idle_us, no outage at that time */
+	/* of all ends together during idle_us, no outage at that time */
+	uint64_t idle_datagrams;
 	uint32_t peak_send_blocks, peak_recv_blocks;
 	struct sim_receiver_result receiver[SIM_MAX];
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Paths faster than this machine: long and lossy ones whose windows are hundreds of thousands of packets, and a hundred
- * receivers at once. What is asked is the rate in the steady state, between two offsets of the stream, and that every byte
- * arrives; the start is told beside it.
+ * Paths faster than this machine: long and lossy ones whose windows are hundreds of thousands of
+ * packets, and a hundred receivers at once. What is asked is the rate in the steady state, between
+ * two offsets of the stream, and that every byte arrives; the start is told beside it.
  *
  *     sim_big                   the rows that take a few seconds
  *     sim_big NAME...           these, also the large ones
@@ -21,13 +21,15 @@ struct row {
 	const char *name;
 	bool large;			/* only when it is named */
 	void (*plan)(struct sim_plan *p);
-	double least, mean;		/* of the paths' rates, in the steady state: the worst of them, and all */
+	/* of the paths' rates, in the steady state: the worst of them, and all */
+	double least, mean;
 };
 
 static void set_path(struct sim_receiver_plan *r, double bps, uint64_t rtt_us, double loss)
 {
 	r->there = r->back = (struct emu_params){
-		.shape = { .rate_bps = (uint64_t)bps, .queue_us = 100 * MS }, .delay_us = rtt_us / 2 };
+		.shape = { .rate_bps = (uint64_t)bps, .queue_us = 100 * MS },
+		.delay_us = rtt_us / 2 };
 	r->there.loss = loss;
 }
 
@@ -57,7 +59,10 @@ static void ten_gigabit(struct sim_plan *p)
 	p->measure_until_off = 12000 * MB;
 }
 
-/* Round trips of 2 to 300 ms, losses to 3 %. The buffer holds the whole stream, so that nobody waits for another. */
+/*
+ * Round trips of 2 to 300 ms, losses to 3 %. The buffer holds the whole stream, so that nobody
+ * waits for another.
+ */
 static void hundred(struct sim_plan *p, uint64_t bytes)
 {
 	p->receivers = 100;
@@ -120,12 +125,14 @@ static bool run(const struct row *row)
 			least = part;
 			worst = i;
 		}
-		if (result.receiver[i].fate != SIM_CONFIRMED || result.receiver[i].delivered_bytes != plan.bytes)
+		if (result.receiver[i].fate != SIM_CONFIRMED ||
+		    result.receiver[i].delivered_bytes != plan.bytes)
 			result.ok = false;
 	}
 	good = result.ok && least >= row->least && mean >= row->mean;
 	printf("%s%-12s %s steady %.3f of the link (mean %.3f, worst receiver %u), least %.2f; %.0f MB read at %.2f s, all "
-	       "at %.2f s; most packets in the books %zu, blocks sent %u received %u\n", good ? "" : "FAILED ", row->name,
+	       "at %.2f s; most packets in the books %zu, blocks sent %u received %u\n",
+		       good ? "" : "FAILED ", row->name,
 	       result.broken, least, mean, worst, row->least, (double)plan.measure_from_off / 1e6,
 	       (double)result.receiver[worst].measure_from_us / 1e6, (double)result.end_us / 1e6,
 	       result.receiver[worst].peak_books, result.peak_send_blocks, result.peak_recv_blocks);

@@ -261,7 +261,8 @@ static bool run(const struct row *row, bool traced)
 	config.trace = traced ? stdout : NULL;
 	ccsim_run(&config, &result);
 	goodput = result.flow[0].goodput / (double)config.rate / arrival *
-		  (mss_bytes + CCSIM_WIRE_OVERHEAD_BYTES) / (mss_bytes - CCSIM_CHUNK_OVERHEAD_BYTES);
+		  (mss_bytes + CCSIM_WIRE_OVERHEAD_BYTES) / (mss_bytes -
+							     CCSIM_CHUNK_OVERHEAD_BYTES);
 	if (result.flow[0].complete_s > 0)
 		mbit = (double)first->bytes * 8e-6 / result.flow[0].complete_s;
 	printf("%-30s", row->name);

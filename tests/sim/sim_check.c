@@ -4,8 +4,8 @@
 #include "sim/sim_impl.h"
 
 /*
- * Entries in the books of sent packets: twice what the largest window of a run can hold in packets of 1200 bytes, and
- * what is kept of the lost ones and of acks. Only a leak goes beyond.
+ * Entries in the books of sent packets: twice what the largest window of a run can hold in packets
+ * of 1200 bytes, and what is kept of the lost ones and of acks. Only a leak goes beyond.
  */
 #define BOOKS_MAX	(1u << 17)
 #define FLOWS_MAX	16u
@@ -13,7 +13,8 @@
 /* Four round trips of a path that is so fast and long that they are more. */
 static size_t books_max(const struct emu_params *path)
 {
-	double rtts_s = 4 * 2 * (double)path->delay_us / 1e6, pkts = (double)path->shape.rate_bps / 8 / 1200 * rtts_s;
+	double rtts_s = 4 * 2 * (double)path->delay_us / 1e6,
+		pkts = (double)path->shape.rate_bps / 8 / 1200 * rtts_s;
 
 	return pkts > BOOKS_MAX ? (size_t)pkts : BOOKS_MAX;
 }
@@ -27,16 +28,19 @@ static void check_books(struct sim_world *w, struct sim_pair *p, const struct rm
 	if (books > books_max(&p->plan->there))
 		sim_broken(w, "the books of pair %u hold %zu packets", p->index, books);
 	if (c->n_ins > FLOWS_MAX || c->outs.count > FLOWS_MAX)
-		sim_broken(w, "pair %u holds %u in-flows and %zu out-flows", p->index, c->n_ins, c->outs.count);
+		sim_broken(w, "pair %u holds %u in-flows and %zu out-flows", p->index, c->n_ins,
+			   c->outs.count);
 }
 
 /* Nobody who has something to say may sleep over it. */
-static void check_wake(struct sim_world *w, struct sim_pair *p, const struct rmdt_conn *c, const char *who)
+static void check_wake(struct sim_world *w, struct sim_pair *p, const struct rmdt_conn *c,
+		       const char *who)
 {
 	if (c->state != CONN_UP)
 		return;
 	if (c->hard_due > 0 || c->due != 0)
-		sim_broken(w, "%s %u sleeps with %u flows due and %#x", who, p->index, c->hard_due, c->due);
+		sim_broken(w, "%s %u sleeps with %u flows due and %#x", who, p->index, c->hard_due,
+			   c->due);
 	if (rmdt_acks_due_us(&c->acks) <= w->now_us)
 		sim_broken(w, "%s %u sleeps over an ack", who, p->index);
 	if (c->due_ins && c->state_due_us == UINT64_MAX && rmdt_acks_due_us(&c->acks) == UINT64_MAX)
@@ -62,7 +66,8 @@ void sim_check_side(struct sim_world *w, struct sim_pair *p, bool is_sender)
 			   "keys %lld mtu %lld", who, p->index, -ahead(w, deadline_us),
 			   ahead(w, rmdt_loss_deadline_us(&c->loss)),
 			   ahead(w, rmdt_loss_pto_deadline_us(&c->loss, c->pto_count)),
-			   ahead(w, rmdt_acks_due_us(&c->acks)), ahead(w, c->send_wait_us), ahead(w, c->state_due_us),
+			   ahead(w, rmdt_acks_due_us(&c->acks)), ahead(w, c->send_wait_us),
+				   ahead(w, c->state_due_us),
 			   c->keys ? ahead(w, rmdt_keys_next_us(c->keys)) : 0,
 			   ahead(w, rmdt_pmtu_deadline_us(&c->pmtu)));
 	if (c->state == CONN_UP && deadline_us == RMDT_CONN_NEVER)

@@ -5,7 +5,10 @@
 
 #include "sim/sim.h"
 
-/* How long the transfer to receiver i takes at least, by rates, windows and losses: no outage, nobody else counted. */
+/*
+ * How long the transfer to receiver i takes at least, by rates, windows and losses: no outage,
+ * nobody else counted.
+ */
 uint64_t sim_ideal_us(const struct sim_plan *plan, unsigned i);
 
 /* By when everything must be over, generously: what sim_run is told as limit_us. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Many flows on one association, in both directions: priorities, shares, rates, resets, stops, refusals, half close,
- * marks and messages, over a bad path in virtual time. When all is over nothing may be left on either side, and the
- * credit of both peers must be whole again.
+ * Many flows on one association, in both directions: priorities, shares, rates, resets, stops,
+ * refusals, half close, marks and messages, over a bad path in virtual time. When all is over
+ * nothing may be left on either side, and the credit of both peers must be whole again.
  *
  *     sim_flows                           the rows and a sample of seeds
  *     sim_flows --seed N                  one
@@ -80,11 +80,13 @@ static bool run_seed(uint64_t seed, const char *program, bool verbose)
 	ok = flows_run(&plan, &w);
 	if (!ok || verbose)
 		printf("seed %" PRIu64 ": %u flows, %u at once, %.1f Mbit/s, delay %.1f ms, loss %.3f/%.3f: over at "
-		       "%.3f s\n", seed, plan.n_flows, plan.max_flows, (double)plan.there.shape.rate_bps / 1e6,
+		       "%.3f s\n", seed, plan.n_flows, plan.max_flows,
+			       (double)plan.there.shape.rate_bps / 1e6,
 		       (double)plan.there.delay_us / 1e3, plan.there.loss, plan.back.loss,
 		       (double)(w.now_us - FLOWS_START_US) / 1e6);
 	if (!ok)
-		printf("FAILED seed %" PRIu64 ": %s\n    again: %s --seed %" PRIu64 "\n", seed, w.broken, program,
+		printf("FAILED seed %" PRIu64 ": %s\n    again: %s --seed %" PRIu64 "\n", seed,
+		       w.broken, program,
 		       seed);
 	fflush(stdout);
 	return ok;
@@ -168,7 +170,10 @@ static bool rate_of_a_flow(struct flows_run *w)
 	return said(took_s >= 3.6 && took_s <= 4.6, "rate", "seconds", took_s, 4.6);
 }
 
-/* Many opened at once beyond what the far end takes: the rest is refused, and what was taken completes. */
+/*
+ * Many opened at once beyond what the far end takes: the rest is refused, and what was taken
+ * completes.
+ */
 static bool too_many(struct flows_run *w)
 {
 	static struct flows_plan p;
@@ -202,7 +207,8 @@ static bool messages_all_arrive(struct flows_run *w)
 		return false;
 	}
 	heard = w->end[0].messages_heard + w->end[1].messages_heard;
-	return said(heard == 2 * MESSAGES && w->end[0].messages_refused > 0, "messages", "heard", heard, 2 * MESSAGES);
+	return said(heard == 2 * MESSAGES && w->end[0].messages_refused > 0, "messages", "heard",
+		    heard, 2 * MESSAGES);
 }
 
 int main(int argc, char **argv)

@@ -7,7 +7,10 @@
 
 #include "sim/sim_expect.h"
 
-/* Enough for start-up, loss, credit and rekeying, and little enough that ten thousand runs take minutes. */
+/*
+ * Enough for start-up, loss, credit and rekeying, and little enough that ten thousand runs take
+ * minutes.
+ */
 #define MOST_BYTES 4000000
 
 struct dice {
@@ -60,7 +63,8 @@ static void random_impairments(struct dice *d, struct emu_params *p)
 
 static void random_path(struct dice *d, const struct sim_plan *plan, struct sim_receiver_plan *r)
 {
-	double rate = spread(d, plan->mtu > 9000 ? 100e6 : 1e6, 500e6), rtt = spread(d, 1000, 300000);
+	double rate = spread(d, plan->mtu > 9000 ? 100e6 : 1e6, 500e6),
+		rtt = spread(d, 1000, 300000);
 	double packet_us = plan->mtu * 8e6 / rate;
 
 	r->there = r->back = (struct emu_params){ .delay_us = (uint64_t)(rtt / 2) };
@@ -122,7 +126,8 @@ static void random_event(struct dice *d, const struct sim_plan *plan, struct sim
 	}
 }
 
-static void random_receiver(struct dice *d, const struct sim_plan *plan, struct sim_receiver_plan *r)
+static void random_receiver(struct dice *d, const struct sim_plan *plan,
+			    struct sim_receiver_plan *r)
 {
 	random_path(d, plan, r);
 	if (one_in(d, 8))
@@ -231,7 +236,8 @@ static void print_time(FILE *out, const char *what, uint64_t at_us)
 
 static void print_path(FILE *out, const char *what, const struct emu_params *p)
 {
-	fprintf(out, "\n    %s %.1fMbit/s delay=%.1fms queue=%.1fms", what, (double)p->shape.rate_bps / 1e6,
+	fprintf(out, "\n    %s %.1fMbit/s delay=%.1fms queue=%.1fms", what,
+		(double)p->shape.rate_bps / 1e6,
 		(double)p->delay_us / 1e3, (double)p->shape.queue_us / 1e3);
 	if (p->loss > 0)
 		fprintf(out, " loss=%.4f", p->loss);
@@ -280,14 +286,17 @@ void sim_plan_print(const struct sim_plan *plan, FILE *out)
 	static const char *const policy[] = { "block", "drop", "quorum" };
 
 	fprintf(out, "  seed %" PRIu64 ": %" PRIu64 " bytes to %u, %s lag=%" PRIu64 "B/%" PRIu64 "us k=%u, cc=%s",
-		plan->seed, plan->bytes, plan->receivers, policy[plan->policy.kind], plan->policy.lag_bytes,
+		plan->seed, plan->bytes, plan->receivers, policy[plan->policy.kind],
+			plan->policy.lag_bytes,
 		plan->policy.lag_us, plan->policy.quorum, plan->cc);
 	if (plan->fixed_rate)
 		fprintf(out, "@%.2fMbit/s", (double)plan->fixed_rate * 8 / 1e6);
-	fprintf(out, "\n  mtu=%u suite=%d%s%s%s rekey=%" PRIu64 " buffer=%" PRIu64 "k", plan->mtu, (int)plan->suite,
+	fprintf(out, "\n  mtu=%u suite=%d%s%s%s rekey=%" PRIu64 " buffer=%" PRIu64 "k", plan->mtu,
+		(int)plan->suite,
 		plan->cipher_none ? " none" : "", plan->psk ? " psk" : "", plan->ecn ? " ecn" : "",
 		plan->rekey_packets, plan->buffer_bytes >> 10);
-	fprintf(out, " dead=%.0fs keepalive=%.0fs linger=%.0fs%s", (double)plan->dead_after_us / 1e6,
+	fprintf(out, " dead=%.0fs keepalive=%.0fs linger=%.0fs%s",
+		(double)plan->dead_after_us / 1e6,
 		(double)plan->keepalive_us / 1e6, (double)plan->linger_us / 1e6,
 		plan->timers_first ? " timers-first" : "");
 	if (plan->write_rate)

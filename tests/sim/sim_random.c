@@ -36,17 +36,21 @@ static void print_result(const struct sim_plan *plan, const struct sim_result *r
 	static const char *const fate[] = { "running", "confirmed", "lost" };
 
 	printf("  over after %.3fs of %.3fs, %" PRIu64 " steps, %" PRIu64 " datagrams, idle %" PRIu64
-	       ", blocks %u/%u\n", (double)r->end_us / 1e6, (double)plan->limit_us / 1e6, r->steps, r->datagrams,
+	       ", blocks %u/%u\n", (double)r->end_us / 1e6, (double)plan->limit_us / 1e6, r->steps,
+		       r->datagrams,
 	       r->idle_datagrams, r->peak_send_blocks, r->peak_recv_blocks);
 	for (unsigned i = 0; i < plan->receivers; i++) {
 		const struct sim_receiver_result *g = &r->receiver[i];
 
 		printf("  receiver %u: %s %u \"%s\" at %.3fs (ideal %.3fs), read %" PRIu64 "%s%s, sent %" PRIu64
 		       " repaired %" PRIu64 " feedback %" PRIu64 ", mtu %u, rekeys %" PRIu64 " moves %" PRIu64
-		       " black holes %" PRIu64 ", books %zu\n", i, fate[g->fate], g->code, g->reason,
-		       (double)g->end_us / 1e6, (double)sim_ideal_us(plan, i) / 1e6, g->delivered_bytes,
+		       " black holes %" PRIu64 ", books %zu\n", i, fate[g->fate], g->code,
+			       g->reason,
+		       (double)g->end_us / 1e6, (double)sim_ideal_us(plan, i) / 1e6,
+			       g->delivered_bytes,
 		       g->saw_end ? " end" : "", g->broke ? " broke" : "", g->chunk_bytes, g->repaired_bytes,
-		       g->feedback_bytes, g->mtu_bytes, g->rekeys, g->moves, g->black_holes, g->peak_books);
+		       g->feedback_bytes, g->mtu_bytes, g->rekeys, g->moves, g->black_holes,
+			       g->peak_books);
 	}
 }
 
@@ -64,7 +68,8 @@ static bool run_seed(uint64_t seed, bool verbose, const char *program)
 	if (verbose)
 		print_result(&plan, &result);
 	if (!result.ok)
-		printf("FAILED seed %" PRIu64 ": %s\n    again: %s --seed %" PRIu64 "\n", seed, result.broken, program,
+		printf("FAILED seed %" PRIu64 ": %s\n    again: %s --seed %" PRIu64 "\n", seed,
+		       result.broken, program,
 		       seed);
 	fflush(stdout);
 	return result.ok;
@@ -87,7 +92,8 @@ static unsigned run_share(const struct options *o, unsigned share, const char *p
 			fflush(stdout);
 		}
 	}
-	printf("%" PRIu64 " runs from seed %" PRIu64 ", %u failed\n", runs, o->from + share, failures);
+	printf("%" PRIu64 " runs from seed %" PRIu64 ", %u failed\n", runs, o->from + share,
+	       failures);
 	return failures;
 }
 

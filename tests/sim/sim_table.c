@@ -37,7 +37,8 @@ static bool run(const struct scene *scene)
 		feedback += result.receiver[i].feedback_bytes;
 	}
 	printf("%-20s %9.3f s of %7.3f, ideal %8.3f, sent/delivered %.3f, feedback %.2f %%, idle %" PRIu64 "\n",
-	       scene->name, (double)result.end_us / 1e6, scene->most_s, (double)sim_ideal_us(&plan, 0) / 1e6,
+	       scene->name, (double)result.end_us / 1e6, scene->most_s,
+		       (double)sim_ideal_us(&plan, 0) / 1e6,
 	       delivered ? (double)chunk / (double)delivered : 0,
 	       delivered ? 100.0 * (double)feedback / (double)delivered : 0, result.idle_datagrams);
 	fflush(stdout);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of a conn begin and end with, and their networks. One program includes it once: it holds the pair. */
+/*
+ * What the tests of a conn begin and end with, and their networks. One program includes it once: it
+ * holds the pair.
+ */
 #ifndef TESTS_UNIT_CONN_STEPS_H
 #define TESTS_UNIT_CONN_STEPS_H
 
@@ -68,7 +71,8 @@ static inline bool nothing(void *ctx, bool to_responder, uint8_t *data, size_t l
 }
 
 struct lose {
-	unsigned from, to, seen;	/* packets of that direction that are lost: from <= number < to */
+	/* packets of that direction that are lost: from <= number < to */
+	unsigned from, to, seen;
 	bool to_responder;
 };
 

@@ -86,7 +86,8 @@ static void test_all_of_a_family(void **state)
 static void test_faults(void **state)
 {
 	static const char *const texts[] = { "", "10.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x",
-					     "host", "2001:db8::/129", "2001:db8::g", "1.2.3.4,", "1.2.3.4 " };
+					     "host", "2001:db8::/129", "2001:db8::g", "1.2.3.4,",
+						     "1.2.3.4 " };
 	char err[RMDT_ERROR_BYTES];
 
 	(void)state;
@@ -100,7 +101,8 @@ static void test_faults(void **state)
 
 static void test_same_host(void **state)
 {
-	struct sockaddr_storage a = address("192.0.2.1"), b = address("::ffff:192.0.2.1"), c = address("192.0.2.2");
+	struct sockaddr_storage a = address("192.0.2.1"), b = address("::ffff:192.0.2.1"),
+		c = address("192.0.2.2");
 
 	(void)state;
 	((struct sockaddr_in *)&a)->sin_port = htons(7);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a conn does with a peer of good manners: life, keys, messages, liveness. Flows: test_conn_flow; ways: test_conn_path;
- * bad manners: test_conn_rules.
+ * What a conn does with a peer of good manners: life, keys, messages, liveness. Flows:
+ * test_conn_flow; ways: test_conn_path; bad manners: test_conn_rules.
  */
 #include <errno.h>
 
@@ -89,7 +89,10 @@ static bool lose_these(void *ctx, bool to_responder, uint8_t *data, size_t len)
 	return (*lost & 1) == 0;
 }
 
-/* FINISH is lost, and all that was sent behind it is dropped: the time it costs is bounded by round trips. */
+/*
+ * FINISH is lost, and all that was sent behind it is dropped: the time it costs is bounded by round
+ * trips.
+ */
 static void finish_is_lost(unsigned lost, uint64_t limit_us)
 {
 	uint64_t from_us;
@@ -113,9 +116,12 @@ static void test_finish_is_lost(void **state)	/* H6 */
 {
 	(void)state;
 	finish_is_lost(1 << 3, 24 * ms);		/* S2: OPEN goes twice, too */
-	finish_is_lost(1 << 1, 40 * ms);		/* its copy goes right behind it, before anything that needs it */
-	finish_is_lost(1 << 1 | 1 << 2, 120 * ms);	/* round trip of 10 ms known: repeated after 50 ms */
-	finish_is_lost(1 << 0 | 1 << 2 | 1 << 3, 600 * ms); /* INIT too: not known, 250 ms for each */
+	/* its copy goes right behind it, before anything that needs it */
+	finish_is_lost(1 << 1, 40 * ms);
+	/* round trip of 10 ms known: repeated after 50 ms */
+	finish_is_lost(1 << 1 | 1 << 2, 120 * ms);
+	/* INIT too: not known, 250 ms for each */
+	finish_is_lost(1 << 0 | 1 << 2 | 1 << 3, 600 * ms);
 }
 
 /* A conn that was closed in its handshake says nothing more and asks nothing more. */
@@ -249,7 +255,8 @@ static void test_a_message_that_does_not_fit_any_more(void **state)
 	(void)state;
 	begin_flow(NULL);
 	pair_run(&p, 5 * s);
-	assert_int_equal(rmdt_conn_message_send(p.i.conn, data, rmdt_conn_message_max(p.i.conn)), 0);
+	assert_int_equal(rmdt_conn_message_send(p.i.conn, data, rmdt_conn_message_max(p.i.conn)),
+			 0);
 	assert_int_equal(rmdt_conn_message_send(p.i.conn, data, 10), 0);
 	rmdt_conn_too_big(p.i.conn, p.now_us, 1300);
 	pair_run(&p, s);
@@ -281,7 +288,10 @@ static void test_keepalive_and_death(void **state)	/* L1 */
 	end();
 }
 
-/* Both processes stood still for long. Whatever wakes first, timer or datagram, nobody is dead, nor immortal. */
+/*
+ * Both processes stood still for long. Whatever wakes first, timer or datagram, nobody is dead, nor
+ * immortal.
+ */
 static void test_a_pause_is_forgiven(void **state)	/* L1 */
 {
 	(void)state;
@@ -306,7 +316,10 @@ static void test_a_pause_is_forgiven(void **state)	/* L1 */
 	}
 }
 
-/* Datagrams that waited are heard one by one before the timers are looked at: the pause is forgiven once. */
+/*
+ * Datagrams that waited are heard one by one before the timers are looked at: the pause is forgiven
+ * once.
+ */
 static void test_a_pause_is_forgiven_once(void **state)
 {
 	static const uint8_t junk[40] = { 0x80 };

@@ -88,7 +88,8 @@ static void test_messages(void **state)
 /* Cuts, hands over in an order, joins; how many messages that took. */
 static unsigned there_and_back(size_t len, size_t max, uint64_t session, bool backwards)
 {
-	uint8_t *data = malloc(len + 1), (*message)[2048] = malloc(DATAGRAM_PIECES_MAX * sizeof(*message));
+	uint8_t *data = malloc(len + 1),
+		(*message)[2048] = malloc(DATAGRAM_PIECES_MAX * sizeof(*message));
 	struct datagram whole = { .session = session, .number = 1000, .data = data, .len = len };
 	size_t bytes[DATAGRAM_PIECES_MAX], n = 0, got = SIZE_MAX;
 	const uint8_t *out = NULL;
@@ -151,7 +152,8 @@ static void test_cut(void **state)
 	assert_int_equal(datagram_cut_init(&cut, &whole, 0), -EMSGSIZE);
 }
 
-static const uint8_t *add(struct joiner *j, const void *owner, uint64_t number, unsigned index, unsigned count, size_t len,
+static const uint8_t *add(struct joiner *j, const void *owner, uint64_t number, unsigned index,
+			  unsigned count, size_t len,
 			  uint64_t now_us)
 {
 	static uint8_t data[DATAGRAM_BYTES];
@@ -166,7 +168,10 @@ static void test_bounds(void **state)
 	struct joiner j = { 0 };
 
 	(void)state;
-	/* Eight of a session: the ninth takes the place of the oldest. Another session is another matter. */
+	/*
+	 * Eight of a session: the ninth takes the place of the oldest. Another session is another
+	 * matter.
+	 */
 	for (uint64_t n = 0; n < 8; n++)
 		assert_null(add(&j, &owner_a, n, 0, 2, 10, 1));
 	assert_null(add(&j, &owner_b, 0, 0, 2, 10, 1));
@@ -202,7 +207,9 @@ static void test_bounds(void **state)
 	joiner_fini(&j);
 }
 
-/* Whatever comes, memory stays within the bound, and nothing is lost that is whole within a moment. */
+/*
+ * Whatever comes, memory stays within the bound, and nothing is lost that is whole within a moment.
+ */
 static void test_memory(void **state)
 {
 	struct joiner j = { 0 };
@@ -215,7 +222,8 @@ static void test_memory(void **state)
 		const void *owner = &owners[rand() % 100];
 
 		now_us += (uint64_t)rand() % 2000;
-		assert_null(add(&j, owner, i, 0, 3 + (unsigned)rand() % 50, 1 + (size_t)rand() % 5000, now_us));
+		assert_null(add(&j, owner, i, 0, 3 + (unsigned)rand() % 50,
+				1 + (size_t)rand() % 5000, now_us));
 		assert_true(j.bytes <= JOINER_BYTES_MAX + 8192);
 		assert_true(j.n <= JOINER_MAX);
 		if (i % 10)
@@ -231,7 +239,8 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_messages), cmocka_unit_test(test_cut), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_messages), cmocka_unit_test(test_cut),
+			cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_memory),
 	};
 

@@ -181,7 +181,8 @@ static void test_loss_is_no_drop(void **state)
 	}
 	assert_int_equal(p.ecn.state, RMDT_ECN_CAPABLE);
 	lose(&p, RMDT_ECN_LOST_PKTS);
-	for (unsigned i = 0; i < 50; i++) {	/* each outage swallows a test, and one test passes */
+	/* each outage swallows a test, and one test passes */
+	for (unsigned i = 0; i < 50; i++) {
 		lose(&p, RMDT_ECN_TEST_PKTS * (RMDT_ECN_TESTS - 1));
 		pass(&p, 1);
 		assert_int_equal(p.ecn.state, RMDT_ECN_CAPABLE);
@@ -267,7 +268,10 @@ static void test_moved_from_a_failed_path(void **state)
 	pass(&p, 10);
 }
 
-/* Acks lost and overtaken, packets lost and late, marks here and there: an honest path is always believed. */
+/*
+ * Acks lost and overtaken, packets lost and late, marks here and there: an honest path is always
+ * believed.
+ */
 static void test_honest_path(void **state)
 {
 	enum { PKTS = 20000, WINDOW = 64 };
@@ -296,7 +300,8 @@ static void test_honest_path(void **state)
 		/* One of the last acks arrives; it names what came until it was written. */
 		uint64_t which = i - rmdt_rng_u64(&rng) % 8;
 
-		for (uint64_t k = which > 2 * WINDOW ? which - 2 * WINDOW : 0; k <= ack[which].upto; k++) {
+		for (uint64_t k = which > 2 * WINDOW ? which - 2 * WINDOW :
+		     0; k <= ack[which].upto; k++) {
 			if (sent[k].settled || !sent[k].marked)
 				continue;
 			if (!sent[k].arrived && k + WINDOW > which)

@@ -280,7 +280,9 @@ static void test_ect(void **state)
 	assert_int_equal(link.count.fate[EMU_PASS], 0);
 }
 
-/* How many of our packets, which come at twice the rate of the link, pass in a second from `at` on. */
+/*
+ * How many of our packets, which come at twice the rate of the link, pass in a second from `at` on.
+ */
 static unsigned passes(struct emu_link *link, uint64_t at_ms)
 {
 	unsigned n = 0;

@@ -32,7 +32,10 @@ static bool is_readable(const struct rmdt_events *ev)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* Events of one object merge and come in the order of their kinds; the object is lent until the next take. */
+/*
+ * Events of one object merge and come in the order of their kinds; the object is lent until the
+ * next take.
+ */
 static void test_merge(void **state)
 {
 	struct rmdt_events ev;

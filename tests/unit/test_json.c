@@ -142,7 +142,8 @@ static void test_garbage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_write), cmocka_unit_test(test_cut), cmocka_unit_test(test_read),
+		cmocka_unit_test(test_write), cmocka_unit_test(test_cut),
+			cmocka_unit_test(test_read),
 		cmocka_unit_test(test_garbage),
 	};
 

@@ -145,7 +145,10 @@ static void test_off(void **state)
 	assert_int_equal(recall(false, 0x0a000001), 0);
 }
 
-/* A process that is killed has written what it learned before: at once, and then not more often than now and then. */
+/*
+ * A process that is killed has written what it learned before: at once, and then not more often
+ * than now and then.
+ */
 static void test_written_before_the_end(void **state)
 {
 	struct rmdt_addr one = address(0x0a000001, 1), two = address(0x0a000002, 1);
@@ -245,11 +248,13 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_from_one_to_the_next, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nothing_learned_nothing_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_learned_nothing_written, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_written_before_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_lines_are_named_and_harmless, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_lines_are_named_and_harmless, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_other_things_in_its_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_open_to_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_leaves_no_other_files, setup, teardown),

@@ -138,14 +138,16 @@ static void test_text_and_back(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < RMDT_PATHS_MAX; i++)
-		put(i, i % 2 ? "2001:db8:1111:2222:3333:4444:5555:6666" : "203.0.113.255", RMDT_PATHS_MOST_RATE - i,
+		put(i, i % 2 ? "2001:db8:1111:2222:3333:4444:5555:6666" : "203.0.113.255",
+		    RMDT_PATHS_MOST_RATE - i,
 		    NOW + i % 5);
 	len = rmdt_paths_format(&paths, text);
 	assert_int_equal(len, strlen(text));
 	memset(&paths, 0, sizeof(paths));
 	assert_int_equal(rmdt_paths_parse(&paths, "file", text, len, NOW, err), 0);
 	assert_int_equal(paths.n, RMDT_PATHS_MAX);
-	assert_int_equal(rate_of(7, "2001:db8:1111:2222:3333:4444:5555:6666", NOW), RMDT_PATHS_MOST_RATE - 7);
+	assert_int_equal(rate_of(7, "2001:db8:1111:2222:3333:4444:5555:6666", NOW),
+			 RMDT_PATHS_MOST_RATE - 7);
 	assert_int_equal(rmdt_paths_format(&paths, again), len);
 	assert_string_equal(again, text);
 }

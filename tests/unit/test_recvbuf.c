@@ -295,7 +295,10 @@ static void test_too_many_islands(void **state)
 	close_buffer(&f);
 }
 
-/* A flow with much on its way has room for the holes that a long path leaves in it, however large the buffer may be. */
+/*
+ * A flow with much on its way has room for the holes that a long path leaves in it, however large
+ * the buffer may be.
+ */
 static void test_islands_of_a_long_path(void **state)
 {
 	uint64_t span = 300 * B, most = (span + 1) / RMDT_RECVBUF_ISLAND_BYTES;

@@ -55,7 +55,9 @@ static void test_bits_are_even(void **state)
 		assert_in_range(ones[bit], 1800, 2200);
 }
 
-/* A later state does not tell what was drawn before: the state after a draw is not the one before. */
+/*
+ * A later state does not tell what was drawn before: the state after a draw is not the one before.
+ */
 static void test_state_moves_on(void **state)
 {
 	uint8_t seed[32] = { 4 }, before[32], out[1];
@@ -74,7 +76,8 @@ static void test_state_moves_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_seed_same_bytes), cmocka_unit_test(test_other_seed_other_bytes),
+		cmocka_unit_test(test_same_seed_same_bytes),
+			cmocka_unit_test(test_other_seed_other_bytes),
 		cmocka_unit_test(test_bits_are_even), cmocka_unit_test(test_state_moves_on),
 	};
 

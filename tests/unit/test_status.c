@@ -169,7 +169,8 @@ static void test_notify(void **state)
 	at.sun_family = AF_UNIX;
 	snprintf(at.sun_path + 1, sizeof(at.sun_path) - 1, "rmdt-test-%ld", (long)getpid());
 	assert_int_equal(bind(fd, (struct sockaddr *)&at,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(at.sun_path + 1))), 0);
+			      (socklen_t)(offsetof(struct sockaddr_un,
+						   sun_path) + 1 + strlen(at.sun_path + 1))), 0);
 	at.sun_path[0] = '@';
 	setenv("NOTIFY_SOCKET", at.sun_path, 1);
 	assert_int_equal(notify_send("READY=1"), 1);

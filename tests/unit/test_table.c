@@ -30,7 +30,8 @@ static void test_model(void **state)
 		/* Three keys for each i / 3, made unlike by i % 3. */
 		key |= (uint64_t)i << 20;
 		if ((unsigned)rand_r(&seed) % 2) {
-			assert_int_equal(rmdt_table_add(&t, key, &values[i]), model[i] ? -EEXIST : 0);
+			assert_int_equal(rmdt_table_add(&t, key, &values[i]),
+					 model[i] ? -EEXIST : 0);
 			used += !model[i];
 			model[i] = &values[i];
 		} else {

@@ -79,9 +79,12 @@ static void test_several_relays(void **state)
 static void test_faults_name_the_text(void **state)
 {
 	static const char *const texts[] = {
-		"", "server:22", "tcp:server:22", "http://server", "tcp://", "tcp://host", "tcp://host:0",
-		"tcp://host:65536", "tcp://host:ssh", "tcp://[::1:22", "tcp://ho st:1", "tcp://host:22/",
-		"tcp://a:1,b:2", "udp://a:1,b:2", "rmdt://:99", "rmdt://a,,b", "rmdt://a,", "rmdt://a,A:2312",
+		"", "server:22", "tcp:server:22", "http://server", "tcp://", "tcp://host",
+			"tcp://host:0",
+		"tcp://host:65536", "tcp://host:ssh", "tcp://[::1:22", "tcp://ho st:1",
+			"tcp://host:22/",
+		"tcp://a:1,b:2", "udp://a:1,b:2", "rmdt://:99", "rmdt://a,,b", "rmdt://a,",
+			"rmdt://a,A:2312",
 		"rmdt://a,tcp://b:1", "rmdt://a/b", "udp://65536", "tcp://99999999999999999999",
 		"rmdt://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
 	};
@@ -102,7 +105,8 @@ static void test_faults_name_the_text(void **state)
 
 static void test_pair(void **state)
 {
-	struct target relay = good("rmdt://a", true), tcp = good("tcp://:1", true), udp = good("udp://", true);
+	struct target relay = good("rmdt://a", true), tcp = good("tcp://:1", true),
+		udp = good("udp://", true);
 	char err[RMDT_ERROR_BYTES];
 
 	(void)state;

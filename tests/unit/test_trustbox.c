@@ -103,7 +103,10 @@ static int believe(struct place *p, const char *host, uint16_t port, const uint8
 	return rmdt_trustbox_believe(&p->box, &a, err);
 }
 
-/* First use pins, with one line; the same key is then believed without one, another is not, and another port is another host. */
+/*
+ * First use pins, with one line; the same key is then believed without one, another is not, and
+ * another port is another host.
+ */
 static void test_first_use(void **state)
 {
 	struct place *p = *state;
@@ -168,7 +171,10 @@ static unsigned inbound(struct place *p, bool accept, bool ask, bool *listed)
 	return code;
 }
 
-/* Whoever is not listed is put to the application: silently, also where there is a list, and never when strict. */
+/*
+ * Whoever is not listed is put to the application: silently, also where there is a list, and never
+ * when strict.
+ */
 static void test_ask_unlisted(void **state)
 {
 	struct place *p = *state;
@@ -262,7 +268,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pinned_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ask_unlisted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refusals_are_told_now_and_then, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusals_are_told_now_and_then, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
 	};
 
