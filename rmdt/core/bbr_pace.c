@@ -40,6 +40,8 @@
 #define FLIGHT_HZ 1000
 /* No jump puts more than this at risk on one measurement. */
 #define JUMP_MAX_BYTES (16 * 1024 * 1024)
+/* Nor more than this on memory alone, before the first train is acked: the path may be another one now. */
+#define JUMP_UNSEEN_MAX_BYTES (4 * 1024 * 1024)
 /* A queue longer than that helps nobody. */
 #define INSIST_MAX_US 500000
 /* Share of the path, in thousandths, from which to yield, and to yield fully. */
@@ -225,6 +227,7 @@ static void set_cwnd(struct rmdt_bbr *bbr)
 {
 	const struct rmdt_bbr_model *model = &bbr->model;
 	uint64_t cwnd = rmdt_bbr_scale(rmdt_bbr_bdp_bytes(bbr), cwnd_gain(bbr)), jump_bytes;
+	uint64_t jump_most = bbr->measured ? JUMP_MAX_BYTES : JUMP_UNSEEN_MAX_BYTES;
 
 	if (cwnd != 0)
 		cwnd += rmdt_bbr_max_get(&model->extra) + rmdt_bbr_quanta_bytes(bbr);
@@ -234,7 +237,7 @@ static void set_cwnd(struct rmdt_bbr *bbr)
 	if (bbr->state == RMDT_BBR_STARTUP) {
 		jump_bytes = rmdt_bbr_model_bdp(model, bbr->jump_rate);
 		jump_bytes = rmdt_bbr_scale(jump_bytes, JUMP_CWND_GAIN);
-		cwnd = rmdt_bbr_larger(cwnd, rmdt_bbr_smaller(jump_bytes, JUMP_MAX_BYTES));
+		cwnd = rmdt_bbr_larger(cwnd, rmdt_bbr_smaller(jump_bytes, jump_most));
 		cwnd = rmdt_bbr_larger(cwnd, rmdt_cc_initial_cwnd_bytes(&bbr->cc));
 	} else {
 		cwnd = rmdt_bbr_smaller(cwnd, rmdt_bbr_larger(model->inflight_hi, rmdt_bbr_bdp_bytes(bbr)));

@@ -10,6 +10,9 @@
 
 #include "core/conn_impl.h"
 
+/* A remembered round trip is told again by one that differs by such a part of it. */
+#define KNOWN_RTT_DIVISOR 8
+
 /* ---- birth and death ---- */
 
 static int start_handshake(struct rmdt_conn *c, uint64_t now_us)
@@ -115,6 +118,20 @@ void rmdt_conn_free(struct rmdt_conn *c)
 	free(c);
 }
 
+/*
+ * The round trip that the handshake saw. Beyond 250 ms INIT was repeated and it cannot be told; but when the first INIT and the
+ * answer are as far apart as the remembered path is long, they belong together.
+ */
+static uint64_t seen_rtt_us(const struct rmdt_conn *c)
+{
+	uint64_t rtt_us = rmdt_handshake_rtt_us(c->hs), most_us = rmdt_handshake_most_rtt_us(c->hs);
+	uint64_t known_us = c->cc->config.hint_rtt_us, near_us = known_us / KNOWN_RTT_DIVISOR;
+
+	if (rtt_us > 0 || known_us == 0 || most_us + near_us < known_us || most_us > known_us + near_us)
+		return rtt_us;
+	return most_us;
+}
+
 /* The handshake is done: keys, credit, path MTU; from here on packets are sealed. */
 static int go_up(struct rmdt_conn *c, uint64_t now_us)
 {
@@ -159,8 +176,8 @@ static int go_up(struct rmdt_conn *c, uint64_t now_us)
 	rmdt_pacer_init(&c->tail_pacer, now_us, 0, RMDT_TAIL_BYTES);
 	c->lossy_until_us = now_us + CONN_LOSSY_US;
 	rmdt_conn_update_mtu(c, now_us);
-	if (rmdt_handshake_rtt_us(c->hs) > 0 && c->resumed_us == 0) {	/* not if this process stood still in it */
-		rmdt_rtt_sample(&c->rtt, now_us, rmdt_handshake_rtt_us(c->hs), 0);
+	if (seen_rtt_us(c) > 0 && c->resumed_us == 0) {	/* not if this process stood still in it */
+		rmdt_rtt_sample(&c->rtt, now_us, seen_rtt_us(c), 0);
 		rmdt_acks_set_rtt(&c->acks, c->rtt.srtt_us);
 		rmdt_cc_set_initial_rtt(c->cc, c->rtt.srtt_us, now_us);
 		rmdt_pacer_set_rate(&c->pacer, now_us, rmdt_cc_pacing_rate(c->cc));

@@ -19,11 +19,11 @@ static void packet_is_good(struct rmdt_conn *c, uint64_t now_us, const struct rm
 	c->last_heard_us = now_us;
 	if (c->hs && c->cfg.initiator) {	/* H6 */
 		/*
-		 * What went out before the FINISH that arrived was dropped (H7). After three round trips that is certain. Where the
-		 * handshake saw none, FINISH is repeated on any long path, and only the ack of a PING can tell.
+		 * What went out before the FINISH that arrived was dropped (H7). Where the handshake saw no round trip, FINISH may have
+		 * been repeated before its answer could be here, and then only the ack of a PING can tell.
 		 */
 		if (rmdt_handshake_was_repeated(c->hs)) {
-			if (rmdt_handshake_rtt_us(c->hs) > 0)
+			if (rmdt_handshake_finish_was_lost(c->hs, now_us))
 				rmdt_conn_start_over(c, now_us);
 			else
 				c->probes = 1;

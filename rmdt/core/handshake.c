@@ -34,6 +34,7 @@ struct rmdt_handshake {
 	unsigned retries, said;			/* said: times the present packet was sent */
 	unsigned copies;			/* of it that go behind it at once */
 	uint64_t said_us, rtt_us;
+	uint64_t first_said_us, most_rtt_us;
 	uint64_t resend_us, interval_us;	/* initiator's timer; resend_us UINT64_MAX: none */
 	uint64_t end_us;			/* timeout */
 	uint64_t doubt_us;			/* when an unproven refusal is believed; UINT64_MAX */
@@ -195,6 +196,7 @@ static int listen_params(struct rmdt_handshake *hs, const struct rmdt_handshake_
 static void measure(struct rmdt_handshake *hs, uint64_t now_us)
 {
 	hs->rtt_us = hs->said == 1 ? now_us - hs->said_us : 0;
+	hs->most_rtt_us = now_us - hs->first_said_us;
 }
 
 static bool on_init(struct rmdt_handshake *hs, const struct rmdt_handshake_packet *p)
@@ -359,7 +361,8 @@ size_t rmdt_handshake_send(struct rmdt_handshake *hs, uint64_t now_us, uint8_t *
 		return 0;
 	hs->due = hs->copies > 0;
 	hs->copies -= hs->due;
-	hs->said++;
+	if (hs->said++ == 0)
+		hs->first_said_us = now_us;
 	hs->said_us = now_us;
 	memcpy(buf, hs->packet, hs->packet_len);
 	return hs->packet_len;
@@ -447,6 +450,13 @@ bool rmdt_handshake_was_repeated(const struct rmdt_handshake *hs)
 	return hs->state == RMDT_HANDSHAKE_DONE && hs->said > 1 + FINISH_COPIES;
 }
 
+/* The answer to a FINISH that was there the first time takes no longer than that to INIT did, but for some jitter. */
+bool rmdt_handshake_finish_was_lost(const struct rmdt_handshake *hs, uint64_t now_us)
+{
+	return rmdt_handshake_was_repeated(hs) &&
+	       (hs->rtt_us > 0 || now_us - hs->first_said_us > hs->most_rtt_us + hs->most_rtt_us / 2);
+}
+
 enum rmdt_handshake_state rmdt_handshake_state(const struct rmdt_handshake *hs)
 {
 	return hs->state;
@@ -471,6 +481,11 @@ const struct rmdt_params *rmdt_handshake_remote(const struct rmdt_handshake *hs)
 uint64_t rmdt_handshake_rtt_us(const struct rmdt_handshake *hs)
 {
 	return hs->rtt_us;
+}
+
+uint64_t rmdt_handshake_most_rtt_us(const struct rmdt_handshake *hs)
+{
+	return hs->most_rtt_us;
 }
 
 int rmdt_handshake_split(const struct rmdt_handshake *hs, struct rmdt_noise_split *split)

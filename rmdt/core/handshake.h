@@ -63,8 +63,12 @@ const uint8_t *rmdt_handshake_remote_key(const struct rmdt_handshake *hs);	/* fr
 const struct rmdt_params *rmdt_handshake_remote(const struct rmdt_handshake *hs);	/* from ADMIT on */
 /* Initiator: FINISH had to be said more than once. */
 bool rmdt_handshake_was_repeated(const struct rmdt_handshake *hs);
+/* The same, and with the sealed packet that is here now: none of those said at first can have arrived. */
+bool rmdt_handshake_finish_was_lost(const struct rmdt_handshake *hs, uint64_t now_us);
 /* Round trip time that the handshake saw, 0 when packets were repeated and it cannot be told. */
 uint64_t rmdt_handshake_rtt_us(const struct rmdt_handshake *hs);
+/* Initiator: the most that it can have been, from the first INIT to the answer. */
+uint64_t rmdt_handshake_most_rtt_us(const struct rmdt_handshake *hs);
 int rmdt_handshake_split(const struct rmdt_handshake *hs, struct rmdt_noise_split *split);	/* when DONE */
 
 #endif

@@ -109,6 +109,26 @@ static void asleep_at_start(struct sim_plan *p)
 	p->receiver[0].resume_us = 105 * MS;
 }
 
+/* Both FINISH are lost, and with them the first flight: that says nothing of the rate. */
+static void finish_lost_far(struct sim_plan *p)
+{
+	p->seed = 39;
+	p->bytes = 60 * MB;
+	p->buffer_bytes = UINT64_C(500) << 20;
+	scene_set_path(&p->receiver[0], 500 * MBIT, 300 * MS, 100 * MS, 0);
+	p->receiver[0].there.loss = 0.05;
+}
+
+/* Beyond 250 ms the handshake sees no round trip by itself: the remembered one tells. */
+static void known_far(struct sim_plan *p)
+{
+	finish_lost_far(p);
+	p->seed = 1;
+	p->receiver[0].there.loss = 0;
+	p->hint_rate = 60 * MB;
+	p->hint_rtt_us = 300 * MS;
+}
+
 static void sender_pause_20s(struct sim_plan *p)
 {
 	scene_clean(p);
@@ -213,6 +233,8 @@ const struct scene scenes_trouble[] = {
 	{ "cross-on-off", cross_on_off, 6.4, NULL },
 	{ "pause-5s", pause_5s, 7.6, NULL },
 	{ "asleep-at-start", asleep_at_start, 2, NULL },
+	{ "finish-lost-far", finish_lost_far, 3.6, NULL },
+	{ "known-far", known_far, 1.95, NULL },
 	{ "sender-pause-20s", sender_pause_20s, 22.8, NULL },
 	{ "cut-5s", cut_5s, 8.6, NULL },
 	{ "cut-for-good", cut_for_good, 30.8, NULL },
