@@ -36,9 +36,11 @@ void rmdt_acks_set_rtt(struct rmdt_acks *a, uint64_t srtt_us)
 
 enum rmdt_acks_verdict rmdt_acks_check(const struct rmdt_acks *a, uint64_t pn)
 {
-	if (pn < a->floor || pn > RMDT_ACKS_MAX_PN)
+	uint64_t end = rmdt_ranges_end(&a->seen);
+
+	if (pn < a->floor || pn > RMDT_ACKS_MAX_PN || (pn < end && end - pn > RMDT_ACKS_REACH_PKTS))
 		return RMDT_ACKS_TOO_OLD;
-	if (pn >= rmdt_ranges_end(&a->seen))
+	if (pn >= end)
 		return RMDT_ACKS_NEW;
 	return rmdt_ranges_contains(&a->seen, pn) ? RMDT_ACKS_DUPLICATE : RMDT_ACKS_NEW;
 }

@@ -19,6 +19,8 @@
 #define RMDT_ACKS_MAX_RANGES 4096
 /* Packets below a confirmed ack that may still come late: 16 ms of a million packets a second. */
 #define RMDT_ACKS_REPLAY_PKTS UINT64_C(16384)
+/* Nor do packets so far below the largest, whatever was confirmed: what protocol.md, P9 builds on. */
+#define RMDT_ACKS_REACH_PKTS (UINT64_C(1) << 22)
 /* Acks repeat what lies this far below a confirmed one; grows with the reordering seen. */
 #define RMDT_ACKS_REPEAT_PKTS UINT64_C(64)
 /* Ranges in one ACK frame, first one included: bounds the frame and the work it makes. */

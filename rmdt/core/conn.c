@@ -66,6 +66,7 @@ int rmdt_conn_new(const struct rmdt_conn_config *cfg, uint64_t now_us, struct rm
 	c->cfg = *cfg;
 	if (c->cfg.keepalive_us > c->cfg.dead_after_us / 3)
 		c->cfg.keepalive_us = c->cfg.dead_after_us / 3;
+	c->cfg.window_cap_bytes = rmdt_conn_least(c->cfg.window_cap_bytes, RMDT_FLOW_REACH_BYTES);	/* P9 */
 	c->remote = cfg->remote;
 	rmdt_rng_init(&c->rng, cfg->seed);
 	OPENSSL_cleanse(c->cfg.seed, sizeof(c->cfg.seed));
@@ -319,7 +320,7 @@ static void receive_closing(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 void rmdt_conn_receive(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len, unsigned ecn,
 		       const struct rmdt_addr *from)
 {
-	uint64_t cid;
+	uint32_t cid;
 	enum rmdt_form form = rmdt_packet_form(buf, len, &cid);
 
 	rmdt_conn_forgive_pause(c, now_us);

@@ -31,7 +31,7 @@ struct rmdt_conn;
 
 /* What a conn is made with. Copied, but for pointers, which must outlive the conn. */
 struct rmdt_conn_config {
-	uint64_t local_cid;		/* chosen by the owner: unique here, encodes its thread */
+	uint32_t local_cid;		/* chosen by the owner: unique here, encodes its thread */
 	struct rmdt_addr remote;
 	bool initiator;
 	uint8_t static_private[32];
@@ -184,7 +184,7 @@ const uint8_t *rmdt_conn_remote_key(const struct rmdt_conn *conn);		/* 32 bytes,
 const uint8_t *rmdt_conn_remote_instance(const struct rmdt_conn *conn);	/* after UP */
 const char *rmdt_conn_remote_name(const struct rmdt_conn *conn);
 uint8_t rmdt_conn_role(const struct rmdt_conn *conn);			/* as the initiator stated it */
-uint64_t rmdt_conn_local_cid(const struct rmdt_conn *conn);
+uint32_t rmdt_conn_local_cid(const struct rmdt_conn *conn);
 bool rmdt_conn_used_psk(const struct rmdt_conn *conn);
 /* Fills rtt, rate, cwnd, mtu, cc, limit and packet counts; names and addresses are left to the owner. */
 void rmdt_conn_info(const struct rmdt_conn *conn, uint64_t now_us, struct rmdt_peer_info *info);

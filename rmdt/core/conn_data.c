@@ -5,6 +5,12 @@
 
 #include "core/conn_impl.h"
 
+/* Bytes of a packet around its chunk. */
+static size_t overhead(const struct rmdt_conn *c, const struct rmdt_outflow *of)
+{
+	return rmdt_data_header_bytes(of->id) + (c->cipher_none ? 0 : RMDT_TAG_BYTES);
+}
+
 static bool seal_chunk(struct rmdt_conn *c, const struct rmdt_outflow *of, const struct rmdt_chunk *chunk,
 		       uint64_t pn, uint8_t *buf)
 {
@@ -12,12 +18,12 @@ static bool seal_chunk(struct rmdt_conn *c, const struct rmdt_outflow *of, const
 		.phase = rmdt_keys_tx_phase(c->keys), .open = !of->open_known, .fin = chunk->fin,
 		.pn = pn, .cid = c->remote_cid, .flow = of->id, .off = chunk->off,
 	};
+	size_t header = rmdt_data_header_write(buf, &h);
 	struct rmdt_keys_packet p = {
-		.pn = pn, .ad = buf, .ad_len = RMDT_DATA_HEADER_BYTES,
-		.in = chunk->ptr, .in_len = chunk->len, .out = buf + RMDT_DATA_HEADER_BYTES,
+		.pn = pn, .ad = buf, .ad_len = header,
+		.in = chunk->ptr, .in_len = chunk->len, .out = buf + header,
 	};
 
-	rmdt_data_header_write(buf, &h);
 	if (!c->cipher_none)
 		return rmdt_keys_seal(c->keys, &p) >= 0;
 	memcpy(p.out, p.in, p.in_len);
@@ -59,7 +65,7 @@ static bool send_chunk(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow
 		.off = chunk->off, .flow = of->id, .len = chunk->len,
 	};
 	uint64_t pn = rmdt_loss_next_pn(&c->loss);
-	size_t len = RMDT_DATA_HEADER_BYTES + chunk->len + (c->cipher_none ? 0 : RMDT_TAG_BYTES);
+	size_t len = overhead(c, of) + chunk->len;
 
 	sent.bytes = (uint32_t)len;
 	if (rmdt_conn_enter(c, now_us, &sent) < 0)
@@ -106,8 +112,9 @@ struct pick {
 };
 
 /* Is it this flow's turn, and what does it send? Otherwise it leaves the ring or lets the next one go first. */
-static bool try_flow(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, size_t max, struct pick *pick)
+static bool try_flow(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *of, size_t mtu, struct pick *pick)
 {
+	size_t max = mtu - overhead(c, of);
 	uint64_t wait_us;
 	bool blocked;
 
@@ -135,7 +142,7 @@ static bool try_flow(struct rmdt_conn *c, uint64_t now_us, struct rmdt_outflow *
 	return false;
 }
 
-static bool pick_chunk(struct rmdt_conn *c, uint64_t now_us, size_t max, struct pick *pick)
+static bool pick_chunk(struct rmdt_conn *c, uint64_t now_us, size_t mtu, struct pick *pick)
 {
 	for (unsigned i = 0; i < CONN_PRIORITIES; i++) {
 		struct rmdt_outflow *of = c->active[i], *last = of ? of->prev_active : NULL;
@@ -146,7 +153,7 @@ static bool pick_chunk(struct rmdt_conn *c, uint64_t now_us, size_t max, struct 
 
 			if (of->deficit_bytes <= 0)
 				of->deficit_bytes += CONN_QUANTUM_BYTES;
-			if (try_flow(c, now_us, of, max, pick)) {
+			if (try_flow(c, now_us, of, mtu, pick)) {
 				c->active[i] = of;
 				return true;
 			}
@@ -193,7 +200,6 @@ static void note_limit(struct rmdt_conn *c, const struct pick *pick)
 bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
 {
 	size_t mtu = rmdt_pmtu_current(&c->pmtu), most = rmdt_pacer_train_bytes(&c->pacer);
-	size_t max = mtu - RMDT_DATA_HEADER_BYTES - (c->cipher_none ? 0 : RMDT_TAG_BYTES);
 	unsigned segments = CONN_GSO_SEGMENTS;
 
 	/* E1: datagrams of one train are marked alike, so a test ends a train. */
@@ -206,7 +212,7 @@ bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train
 
 		if (n > 0 && train->len + mtu > most)
 			break;
-		if (!pick_chunk(c, now_us, max, &pick)) {
+		if (!pick_chunk(c, now_us, mtu, &pick)) {
 			note_limit(c, &pick);
 			break;
 		}
@@ -218,7 +224,7 @@ bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train
 		if (n == 0 && rmdt_conn_is_paced(c, now_us))
 			break;
 		/* A datagram larger than the first would break the train; it begins the next. */
-		if (n > 0 && RMDT_DATA_HEADER_BYTES + pick.chunk.len > train->segment - (c->cipher_none ? 0 : RMDT_TAG_BYTES))
+		if (n > 0 && overhead(c, pick.of) + pick.chunk.len > train->segment)
 			break;
 		if (!send_chunk(c, now_us, pick.of, &pick.chunk, train))
 			break;
@@ -234,11 +240,11 @@ bool rmdt_conn_send_data(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train
 
 bool rmdt_conn_send_oldest(struct rmdt_conn *c, uint64_t now_us, struct rmdt_train *train)
 {
-	size_t max = rmdt_pmtu_current(&c->pmtu) - RMDT_DATA_HEADER_BYTES - RMDT_TAG_BYTES;
+	size_t mtu = rmdt_pmtu_current(&c->pmtu);
 	struct rmdt_chunk chunk;
 
 	for (struct rmdt_outflow *of = c->all_outs; of; of = of->next_all)
-		if (rmdt_outflow_probe(of, max, &chunk))
+		if (rmdt_outflow_probe(of, mtu - overhead(c, of), &chunk))
 			return send_chunk(c, now_us, of, &chunk, train);
 	return false;
 }

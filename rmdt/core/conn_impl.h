@@ -118,7 +118,7 @@ struct rmdt_conn {
 	struct rmdt_keys *keys;
 	struct rmdt_params remote_params;
 	uint8_t remote_key[32];
-	uint64_t remote_cid;
+	uint32_t remote_cid;
 	bool cipher_none;		/* as agreed */
 	bool admit_asked;
 

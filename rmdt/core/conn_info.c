@@ -39,7 +39,7 @@ uint8_t rmdt_conn_role(const struct rmdt_conn *c)
 	return c->cfg.initiator ? c->cfg.role : params(c)->role;
 }
 
-uint64_t rmdt_conn_local_cid(const struct rmdt_conn *c)
+uint32_t rmdt_conn_local_cid(const struct rmdt_conn *c)
 {
 	return c->cfg.local_cid;
 }

@@ -108,9 +108,8 @@ int rmdt_conn_out_open(struct rmdt_conn *c, struct rmdt_sendbuf *sendbuf, uint64
 		return err;
 	}
 	c->next_out_id++;
-	of->limit_off = start_off + c->remote_params.flow_credit_bytes;
-	if (c->shares)
-		of->limit_off = start_off + rmdt_conn_least(c->remote_params.flow_credit_bytes, RMDT_CREDIT_SHARED_BYTES);
+	of->limit_off = start_off + rmdt_conn_least(c->remote_params.flow_credit_bytes,
+						    c->shares ? RMDT_CREDIT_SHARED_BYTES : RMDT_FLOW_REACH_BYTES);
 	c->wants_mtu = true;
 	of->has_rate = rate > 0;
 	if (of->has_rate)

@@ -47,6 +47,14 @@ static bool is_fresh(struct rmdt_conn *c, uint64_t pn)
 	return false;
 }
 
+/* P8: the packet number in full. */
+static uint64_t expand_pn(const struct rmdt_conn *c, uint64_t low)
+{
+	uint64_t next = rmdt_acks_has_any(&c->acks) ? rmdt_acks_largest(&c->acks) + 1 : 0;
+
+	return rmdt_packet_expand(low, RMDT_PN_BITS, next);
+}
+
 static int open_packet(struct rmdt_conn *c, uint64_t now_us, const struct rmdt_keys_packet *p, bool phase)
 {
 	int n = rmdt_keys_open(c->keys, p, phase, now_us);
@@ -66,15 +74,15 @@ struct arrival {
 	uint64_t now_us;
 	struct rmdt_data_header h;
 	const uint8_t *buf;
-	size_t len;		/* of the chunk, without header and tag */
+	size_t header, len;	/* len: of the chunk, without header and tag */
 };
 
 /* The chunk in clear to out. False: not authentic. */
 static bool unseal(struct arrival *a, uint8_t *out)
 {
 	struct rmdt_keys_packet p = {
-		.pn = a->h.pn, .ad = a->buf, .ad_len = RMDT_DATA_HEADER_BYTES,
-		.in = a->buf + RMDT_DATA_HEADER_BYTES, .in_len = a->len + RMDT_TAG_BYTES, .out = out,
+		.pn = a->h.pn, .ad = a->buf, .ad_len = a->header,
+		.in = a->buf + a->header, .in_len = a->len + RMDT_TAG_BYTES, .out = out,
 	};
 
 	if (a->c->cipher_none) {
@@ -159,16 +167,28 @@ static bool count_bytes(struct arrival *a, struct rmdt_inflow *in, uint64_t read
 	return true;
 }
 
+/* All but the offset is as its sender meant it then; that takes the flow. False: malformed. */
+static bool read_header(struct arrival *a, size_t len)
+{
+	size_t tag = a->c->cipher_none ? 0 : RMDT_TAG_BYTES;
+
+	a->header = rmdt_data_header_read(a->buf, len, &a->h);
+	if (a->header == 0 || len < a->header + tag)
+		return false;
+	a->len = len - a->header - tag;
+	a->h.pn = expand_pn(a->c, a->h.pn);
+	return true;
+}
+
 void rmdt_conn_receive_data(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, size_t len, unsigned ecn,
 			    const struct rmdt_addr *from)
 {
-	size_t overhead = RMDT_DATA_HEADER_BYTES + (c->cipher_none ? 0 : RMDT_TAG_BYTES);
-	struct arrival a = { .c = c, .now_us = now_us, .buf = buf, .len = len - overhead };
+	struct arrival a = { .c = c, .now_us = now_us, .buf = buf };
 	struct rmdt_inflow *in;
 	uint64_t ready = 0;
 	bool live;
 
-	if (len < overhead || !rmdt_data_header_read(buf, &a.h) || a.h.off > RMDT_WIRE_VARINT_MAX - MAX_PAYLOAD) {
+	if (!read_header(&a, len)) {
 		c->counters.dropped_malformed++;
 		return;
 	}
@@ -181,6 +201,7 @@ void rmdt_conn_receive_data(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 	}
 	live = in && in->state == RMDT_INFLOW_LIVE;
 	if (live) {
+		a.h.off = rmdt_packet_expand(a.h.off, RMDT_OFF_BITS, in->high_off);	/* P9 */
 		if (!within_credit(c, in, a.h.off + a.len)) {
 			c->counters.dropped_credit++;
 			return;
@@ -212,9 +233,9 @@ void rmdt_conn_receive_ctrl(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, 
 		c->counters.dropped_malformed++;
 		return;
 	}
-	if (!is_fresh(c, h.pn))
+	p.pn = h.pn = expand_pn(c, h.pn);
+	if (!is_fresh(c, p.pn))
 		return;
-	p.pn = h.pn;
 	n = open_packet(c, now_us, &p, h.phase);
 	if (n < 0)
 		return;
@@ -239,6 +260,6 @@ bool rmdt_conn_hears_close(struct rmdt_conn *c, uint64_t now_us, uint8_t *buf, s
 
 	if (!c->keys || !rmdt_ctrl_header_read(buf, &h) || h.cid != c->cfg.local_cid)
 		return false;
-	p.pn = h.pn;
+	p.pn = expand_pn(c, h.pn);
 	return rmdt_keys_open(c->keys, &p, h.phase, now_us) > 0 && buf[RMDT_CTRL_HEADER_BYTES] == RMDT_FRAME_CLOSE;
 }

@@ -22,7 +22,7 @@ struct rmdt_handshake {
 	bool initiator, confirmed;
 	uint8_t suite, flags;
 	struct rmdt_params local, remote;
-	uint64_t dcid;				/* as the far end states it in the clear, or proven in its parameters */
+	uint32_t dcid;				/* as the far end states it in the clear, or proven in its parameters */
 	uint8_t message[RMDT_NOISE_MESSAGE_MAX];	/* our last Noise message; responder: also what INIT was */
 	size_t message_len;
 	uint8_t first_hash[RMDT_HASH_BYTES];	/* responder: of INIT's Noise message */

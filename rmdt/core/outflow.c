@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/conn.h"
+#include "core/packet.h"
 
 /*
  * Above this payload a chunk is cut so that a block holds a whole number of chunks; else every block would end in a
@@ -267,6 +268,8 @@ int rmdt_outflow_on_state(struct rmdt_outflow *of, uint64_t received_off, uint64
 
 	if (received_off > of->next_off || consumed_off > received_off)
 		return -EPROTO;
+	if (limit_off > consumed_off + RMDT_FLOW_REACH_BYTES)	/* P9 */
+		limit_off = consumed_off + RMDT_FLOW_REACH_BYTES;
 	if (received_off > received(of)) {
 		advance(of, received_off);
 		advanced = 1;

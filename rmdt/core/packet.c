@@ -13,16 +13,22 @@
 #define BIT_PHASE	0x20
 #define BIT_OPEN	0x10
 #define BIT_FIN		0x08
+#define BIT_WIDE	0x04
 #define TYPE_MASK	0x3f
+/* Where the fields stand. The connection id has its place in all forms. */
+#define AT_CID		1
+#define AT_PN		5
+#define AT_FLOW		9
+#define OFF_BYTES	(RMDT_OFF_BITS / 8)
 
-enum rmdt_form rmdt_packet_form(const uint8_t *buf, size_t len, uint64_t *cid)
+enum rmdt_form rmdt_packet_form(const uint8_t *buf, size_t len, uint32_t *cid)
 {
 	static const struct {
 		enum rmdt_form form;
 		size_t least;
 	} forms[4] = {
 		{ RMDT_FORM_BAD, 0 },
-		{ RMDT_FORM_DATA, RMDT_DATA_HEADER_BYTES },
+		{ RMDT_FORM_DATA, RMDT_DATA_HEADER_MIN_BYTES },
 		{ RMDT_FORM_CTRL, RMDT_CTRL_HEADER_BYTES + RMDT_TAG_BYTES },
 		{ RMDT_FORM_HANDSHAKE, RMDT_HANDSHAKE_HEADER_BYTES },
 	};
@@ -33,41 +39,67 @@ enum rmdt_form rmdt_packet_form(const uint8_t *buf, size_t len, uint64_t *cid)
 	i = buf[0] >> 6;
 	if (len < forms[i].least)
 		return RMDT_FORM_BAD;
-	*cid = rmdt_wire_load_u64(buf + 8);
+	*cid = rmdt_wire_load_u32(buf + AT_CID);
 	return forms[i].form;
 }
 
-void rmdt_data_header_write(uint8_t out[RMDT_DATA_HEADER_BYTES], const struct rmdt_data_header *h)
+uint64_t rmdt_packet_expand(uint64_t low, unsigned bits, uint64_t expected)
 {
-	uint64_t first = FORM_DATA | (h->phase ? BIT_PHASE : 0) | (h->open ? BIT_OPEN : 0) |
-			 (h->fin ? BIT_FIN : 0);
+	uint64_t span = UINT64_C(1) << bits, near = (expected & ~(span - 1)) | low;
 
-	rmdt_wire_store_u64(out, first << 56 | h->pn);
-	rmdt_wire_store_u64(out + 8, h->cid);
-	rmdt_wire_store_u32(out + 16, h->flow);
-	rmdt_wire_store_u64(out + 20, h->off);
+	if (near + span / 2 < expected && near + span > near)
+		return near + span;
+	if (near > expected && near - expected > span / 2 && near >= span)
+		return near - span;
+	return near;
 }
 
-bool rmdt_data_header_read(const uint8_t *buf, struct rmdt_data_header *h)
+size_t rmdt_data_header_write(uint8_t out[RMDT_DATA_HEADER_MAX_BYTES], const struct rmdt_data_header *h)
 {
-	if (buf[0] & ~(FORM_MASK | BIT_PHASE | BIT_OPEN | BIT_FIN))
-		return false;
+	size_t len = rmdt_data_header_bytes(h->flow);
+	bool wide = len == RMDT_DATA_HEADER_MAX_BYTES;
+	uint8_t *off = out + len - OFF_BYTES;
+
+	out[0] = (uint8_t)(FORM_DATA | (h->phase ? BIT_PHASE : 0) | (h->open ? BIT_OPEN : 0) | (h->fin ? BIT_FIN : 0) |
+			   (wide ? BIT_WIDE : 0));
+	rmdt_wire_store_u32(out + AT_CID, h->cid);
+	rmdt_wire_store_u32(out + AT_PN, (uint32_t)h->pn);
+	if (wide)
+		rmdt_wire_store_u32(out + AT_FLOW, h->flow);
+	else
+		out[AT_FLOW] = (uint8_t)h->flow;
+	off[0] = (uint8_t)(h->off >> 32);
+	rmdt_wire_store_u32(off + 1, (uint32_t)h->off);
+	return len;
+}
+
+size_t rmdt_data_header_read(const uint8_t *buf, size_t len, struct rmdt_data_header *h)
+{
+	bool wide = len > 0 && (buf[0] & BIT_WIDE);
+	size_t need = wide ? RMDT_DATA_HEADER_MAX_BYTES : RMDT_DATA_HEADER_MIN_BYTES;
+	const uint8_t *off = buf + need - OFF_BYTES;
+	uint32_t flow;
+
+	if (len < need || (buf[0] & ~(FORM_MASK | BIT_PHASE | BIT_OPEN | BIT_FIN | BIT_WIDE)))
+		return 0;
+	flow = wide ? rmdt_wire_load_u32(buf + AT_FLOW) : buf[AT_FLOW];
+	if (need != rmdt_data_header_bytes(flow))
+		return 0;
 	h->phase = buf[0] & BIT_PHASE;
 	h->open = buf[0] & BIT_OPEN;
 	h->fin = buf[0] & BIT_FIN;
-	h->pn = rmdt_wire_load_u64(buf) & RMDT_PN_MAX;
-	h->cid = rmdt_wire_load_u64(buf + 8);
-	h->flow = rmdt_wire_load_u32(buf + 16);
-	h->off = rmdt_wire_load_u64(buf + 20);
-	return true;
+	h->cid = rmdt_wire_load_u32(buf + AT_CID);
+	h->pn = rmdt_wire_load_u32(buf + AT_PN);
+	h->flow = flow;
+	h->off = (uint64_t)off[0] << 32 | rmdt_wire_load_u32(off + 1);
+	return need;
 }
 
 void rmdt_ctrl_header_write(uint8_t out[RMDT_CTRL_HEADER_BYTES], const struct rmdt_ctrl_header *h)
 {
-	uint64_t first = FORM_CTRL | (h->phase ? BIT_PHASE : 0);
-
-	rmdt_wire_store_u64(out, first << 56 | h->pn);
-	rmdt_wire_store_u64(out + 8, h->cid);
+	out[0] = FORM_CTRL | (h->phase ? BIT_PHASE : 0);
+	rmdt_wire_store_u32(out + AT_CID, h->cid);
+	rmdt_wire_store_u32(out + AT_PN, (uint32_t)h->pn);
 }
 
 bool rmdt_ctrl_header_read(const uint8_t *buf, struct rmdt_ctrl_header *h)
@@ -75,8 +107,8 @@ bool rmdt_ctrl_header_read(const uint8_t *buf, struct rmdt_ctrl_header *h)
 	if (buf[0] & ~(FORM_MASK | BIT_PHASE))
 		return false;
 	h->phase = buf[0] & BIT_PHASE;
-	h->pn = rmdt_wire_load_u64(buf) & RMDT_PN_MAX;
-	h->cid = rmdt_wire_load_u64(buf + 8);
+	h->cid = rmdt_wire_load_u32(buf + AT_CID);
+	h->pn = rmdt_wire_load_u32(buf + AT_PN);
 	return true;
 }
 
@@ -142,12 +174,12 @@ int rmdt_handshake_read(const uint8_t *buf, size_t len, struct rmdt_handshake_pa
 	if (type < RMDT_HS_INIT || type > RMDT_HS_UNKNOWN)
 		return -EBADMSG;
 	got.type = type;
+	got.dcid = rmdt_wire_get_u32(&r);
+	got.scid = rmdt_wire_get_u32(&r);
 	got.suite = rmdt_wire_get_u8(&r);
 	got.flags = rmdt_wire_get_u8(&r);
 	rmdt_wire_skip(&r, 1);
 	got.version = rmdt_wire_get_u32(&r);
-	got.dcid = rmdt_wire_get_u64(&r);
-	got.scid = rmdt_wire_get_u64(&r);
 	if (got.type == RMDT_HS_INIT && len < RMDT_BASE_BYTES)
 		return -EBADMSG;
 	if (got.version == RMDT_VERSION_1 || got.type == RMDT_HS_VERSIONS)
@@ -201,12 +233,12 @@ size_t rmdt_handshake_write(uint8_t *buf, size_t size, const struct rmdt_handsha
 
 	rmdt_wire_writer_init(&w, buf, size);
 	rmdt_wire_put_u8(&w, (uint8_t)(FORM_HANDSHAKE | p->type));
+	rmdt_wire_put_u32(&w, p->dcid);
+	rmdt_wire_put_u32(&w, p->scid);
 	rmdt_wire_put_u8(&w, p->suite);
 	rmdt_wire_put_u8(&w, p->flags);
 	rmdt_wire_put_u8(&w, 0);
 	rmdt_wire_put_u32(&w, p->version);
-	rmdt_wire_put_u64(&w, p->dcid);
-	rmdt_wire_put_u64(&w, p->scid);
 	write_body(&w, p);
 	if ((p->type == RMDT_HS_INIT || p->type == RMDT_HS_REPLY) && rmdt_wire_written(&w) < RMDT_BASE_BYTES)
 		rmdt_wire_put_zeros(&w, RMDT_BASE_BYTES - rmdt_wire_written(&w));
@@ -240,9 +272,9 @@ static void put_number_param(struct rmdt_wire_writer *w, unsigned id, uint64_t v
 size_t rmdt_params_write(uint8_t *buf, size_t size, const struct rmdt_params *p)
 {
 	struct rmdt_wire_writer w;
-	uint8_t cid[8];
+	uint8_t cid[4];
 
-	rmdt_wire_store_u64(cid, p->cid);
+	rmdt_wire_store_u32(cid, p->cid);
 	rmdt_wire_writer_init(&w, buf, size);
 	put_bytes_param(&w, PARAM_CID, cid, sizeof(cid));
 	put_bytes_param(&w, PARAM_INSTANCE, p->instance, sizeof(p->instance));
@@ -279,7 +311,7 @@ static int read_param(uint64_t id, struct rmdt_wire_reader *r, struct rmdt_param
 		rmdt_wire_get_bytes(r, p->instance, sizeof(p->instance));
 		return 0;
 	case PARAM_CID:
-		p->cid = rmdt_wire_get_u64(r);
+		p->cid = rmdt_wire_get_u32(r);
 		return 0;
 	case PARAM_MAX_PAYLOAD:
 		p->max_payload_bytes = rmdt_wire_get_varint(r);

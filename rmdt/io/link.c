@@ -24,13 +24,13 @@
 /* ---- making ---- */
 
 /* Never 0, and in its top byte what io/udp.c steers by. */
-static uint64_t choose_cid(struct rmdt_thread *t)
+static uint32_t choose_cid(struct rmdt_thread *t)
 {
-	uint64_t cid;
+	uint32_t cid;
 
 	do {
 		rmdt_random_bytes(&cid, sizeof(cid));
-		cid = (cid >> 8) | (uint64_t)(t->index + 1) << 56;
+		cid = (cid >> 8) | (uint32_t)(t->index + 1) << 24;
 	} while (rmdt_table_find(&t->by_cid, cid));
 	return cid;
 }

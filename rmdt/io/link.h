@@ -27,7 +27,7 @@ struct rmdt_link {
 	struct rmdt_thread *thread;
 	struct rmdt_conn *conn;		/* owned */
 	enum rmdt_link_kind kind;
-	uint64_t cid;
+	uint32_t cid;
 	struct rmdt_peer *peer;		/* with a reference; NULL before an inbound one is admitted */
 	bool half_open;			/* counted as such by the engine */
 	bool refused;			/* and then as such by the thread: it never came up */
@@ -36,7 +36,8 @@ struct rmdt_link {
 	bool abandoned;			/* nobody waits for its events any more */
 	unsigned holds;			/* flows of the shell that still use conn memory */
 	unsigned may;			/* purposes that its flows may have */
-	uint64_t init_key, init_scid;	/* inbound: key in by_init; who sent the first message */
+	uint64_t init_key;		/* inbound: in by_init */
+	uint32_t init_scid;		/* who sent the first message */
 	struct rmdt_addr init_from;
 	struct rmdt_alarm alarm;
 	struct rmdt_conn_counters counted;	/* what the engine's counters have of it */

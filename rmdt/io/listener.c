@@ -33,7 +33,7 @@ void rmdt_listener_fini(struct rmdt_listener *l)
 /* ---- first messages ---- */
 
 /* A stranger chooses id and address; with a secret in the hash he cannot make two first messages meet. */
-static uint64_t init_key(const struct rmdt_listener *l, uint64_t scid, const struct rmdt_addr *from)
+static uint64_t init_key(const struct rmdt_listener *l, uint32_t scid, const struct rmdt_addr *from)
 {
 	uint8_t text[sizeof(l->hash_key) + sizeof(scid) + sizeof(from->bytes)], digest[SHA256_DIGEST_LENGTH];
 	uint64_t key;
@@ -154,7 +154,7 @@ static void on_unknown(struct rmdt_thread *t, uint8_t *buf, size_t len, unsigned
 	}
 }
 
-static void hint(struct rmdt_thread *t, uint64_t cid, size_t len, const struct rmdt_addr *to)
+static void hint(struct rmdt_thread *t, uint32_t cid, size_t len, const struct rmdt_addr *to)
 {
 	struct rmdt_listener *l = &t->listener;
 	struct rmdt_handshake_packet p = { .type = RMDT_HS_UNKNOWN, .version = RMDT_VERSION_1, .scid = cid };
@@ -170,7 +170,7 @@ static void hint(struct rmdt_thread *t, uint64_t cid, size_t len, const struct r
 
 void rmdt_listener_receive(struct rmdt_thread *t, uint8_t *buf, size_t len, unsigned ecn, const struct rmdt_addr *from)
 {
-	uint64_t cid;
+	uint32_t cid;
 	enum rmdt_form form = rmdt_packet_form(buf, len, &cid);
 
 	if (form == RMDT_FORM_BAD) {

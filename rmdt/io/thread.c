@@ -77,7 +77,7 @@ static void watch_socket(struct rmdt_thread *t, bool writable)
 static void receive_packet(struct rmdt_thread *t, uint8_t *buf, size_t len, unsigned ecn, const struct rmdt_addr *from)
 {
 	struct rmdt_link *link = NULL;
-	uint64_t cid;
+	uint32_t cid;
 
 	if (rmdt_packet_form(buf, len, &cid) != RMDT_FORM_BAD)
 		link = rmdt_table_find(&t->by_cid, cid);
@@ -102,12 +102,12 @@ static void hand_over(struct rmdt_thread *to, const uint8_t *buf, size_t len, un
 static bool was_handed_over(struct rmdt_thread *t, uint8_t *buf, size_t len, unsigned ecn, const struct rmdt_addr *from)
 {
 	struct rmdt_engine *e = t->engine;
-	uint64_t cid;
+	uint32_t cid;
 	unsigned owner;
 
 	if (rmdt_packet_form(buf, len, &cid) == RMDT_FORM_BAD)
 		return false;
-	owner = (unsigned)(cid >> 56);
+	owner = cid >> 24;
 	if (owner == t->index + 1 || owner > e->n_threads)
 		return false;
 	if (owner > 0) {

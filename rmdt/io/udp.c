@@ -161,17 +161,17 @@ int rmdt_udp_share(struct rmdt_udp *udp)
 }
 
 /*
- * The top byte of the receiver's connection id is 1 + the index of its thread; 0 is a packet that knows none yet (INIT,
- * UNKNOWN): those are spread by the last byte of the sender's id, which is random and the same for every resend.
+ * Byte 1, the top of the receiver's connection id, is 1 + the index of its thread; 0 is a packet that knows none yet (INIT,
+ * UNKNOWN): those are spread by byte 8, the last of the sender's id, which is random and the same for every resend.
  */
 int rmdt_udp_steer(struct rmdt_udp *udp, unsigned sockets)
 {
 	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0),
 		BPF_STMT(BPF_ALU | BPF_SUB | BPF_K, 1),
 		BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 23),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8),
 		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, sockets),
 		BPF_STMT(BPF_RET | BPF_A, 0),
 	};

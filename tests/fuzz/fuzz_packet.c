@@ -15,24 +15,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void try_headers(const uint8_t *data, size_t size)
 {
-	uint8_t again[RMDT_DATA_HEADER_BYTES];
+	uint8_t again[RMDT_DATA_HEADER_MAX_BYTES];
 	struct rmdt_data_header d;
 	struct rmdt_ctrl_header c;
-	uint64_t cid;
+	uint32_t cid;
+	size_t len;
 
 	switch (rmdt_packet_form(data, size, &cid)) {
 	case RMDT_FORM_DATA:
-		if (!rmdt_data_header_read(data, &d))
+		len = rmdt_data_header_read(data, size, &d);
+		assert(len <= size);
+		if (len == 0)
 			return;
-		assert(d.cid == cid && d.pn <= RMDT_PN_MAX);
-		rmdt_data_header_write(again, &d);
-		assert(memcmp(data, again, RMDT_DATA_HEADER_BYTES) == 0);
+		assert(d.cid == cid && d.pn >> RMDT_PN_BITS == 0 && d.off >> RMDT_OFF_BITS == 0);
+		assert(rmdt_data_header_write(again, &d) == len && memcmp(data, again, len) == 0);
 		break;
 	case RMDT_FORM_CTRL:
 		assert(size >= RMDT_CTRL_HEADER_BYTES + RMDT_TAG_BYTES);
 		if (!rmdt_ctrl_header_read(data, &c))
 			return;
-		assert(c.cid == cid && c.pn <= RMDT_PN_MAX);
+		assert(c.cid == cid && c.pn >> RMDT_PN_BITS == 0);
 		rmdt_ctrl_header_write(again, &c);
 		assert(memcmp(data, again, RMDT_CTRL_HEADER_BYTES) == 0);
 		break;

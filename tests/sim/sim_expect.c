@@ -48,7 +48,7 @@ static double datagram_bytes(const struct sim_plan *plan, const struct sim_recei
 static double path_rate(const struct sim_plan *plan, unsigned i)
 {
 	const struct sim_receiver_plan *r = &plan->receiver[i];
-	double p = path_loss(&r->there), size = datagram_bytes(plan, r), share = (size - 44) / (size + 28);
+	double p = path_loss(&r->there), size = datagram_bytes(plan, r), share = (size - 31) / (size + 28);
 	double rate = r->there.shape.rate_bps ? (double)r->there.shape.rate_bps / 8 : 1e12;
 	double rtt_s = rtt_us(r) / 1e6, hold_s = 0;
 

@@ -26,7 +26,7 @@ struct sim_due {			/* times stand in the heap itself, so that sorting does not t
 struct sim_side {			/* one end of one association */
 	struct rmdt_conn *conn;
 	struct rmdt_addr addr;
-	uint64_t cid;
+	uint32_t cid;
 	uint64_t deadline_us;		/* as it said when it was last drained */
 	uint64_t awake_us;		/* stands still until then */
 	bool touched;			/* something happened to it: must run now */

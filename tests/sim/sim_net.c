@@ -115,7 +115,7 @@ void sim_make_conn(struct sim_world *w, struct sim_pair *p, bool initiator)
 
 	if (w->plan->psk)
 		cfg.psk = !initiator && p->plan->wrong_psk ? other : psk;
-	cfg.local_cid = self->cid = (uint64_t)(p->index + 1) << 32 | p->generation << 1 | initiator | UINT64_C(1) << 60;
+	cfg.local_cid = self->cid = 1u << 28 | (uint32_t)(p->index + 1) << 16 | p->generation << 1 | initiator;
 	seeded(w, cfg.static_private, 1, initiator, p->index);
 	seeded(w, instance, 2, initiator, which);
 	memcpy(cfg.instance, instance, sizeof(cfg.instance));
@@ -162,7 +162,7 @@ void sim_fly(struct sim_world *w, struct sim_pair *p, bool there, const struct r
 }
 
 /* H10 */
-static void say_unknown(struct sim_world *w, struct sim_pair *p, const struct sim_flight *f, uint64_t cid)
+static void say_unknown(struct sim_world *w, struct sim_pair *p, const struct sim_flight *f, uint32_t cid)
 {
 	struct rmdt_handshake_packet answer = {
 		.type = RMDT_HS_UNKNOWN, .suite = (uint8_t)w->plan->suite, .version = RMDT_VERSION_1, .scid = cid,
@@ -193,7 +193,7 @@ static void deliver(struct sim_world *w, struct sim_flight *f)
 	struct sim_pair *p = &w->pair[f->path];
 	struct sim_side *self = f->there ? &p->receiver : &p->sender;
 	enum rmdt_form form;
-	uint64_t cid;
+	uint32_t cid;
 
 	if (self->dead || (f->there ? &p->there : &p->back)->params.cut || !rmdt_addr_equal(&f->to, &self->addr))
 		return;

@@ -460,10 +460,10 @@ void pair_say_data(struct pair *p, struct pair_end *from, const struct pair_chun
 		.cid = pair_other(p, from)->cid, .flow = chunk->flow, .off = chunk->off,
 		.open = chunk->open, .fin = chunk->fin,
 	};
+	size_t header = rmdt_data_header_write(buf, &h);
 
-	assert(chunk->len <= sizeof(buf) - RMDT_DATA_HEADER_BYTES - RMDT_TAG_BYTES);
-	rmdt_data_header_write(buf, &h);
+	assert(chunk->len <= sizeof(buf) - header - RMDT_TAG_BYTES);
 	for (size_t k = 0; k < chunk->len; k++)
-		buf[RMDT_DATA_HEADER_BYTES + k] = pair_byte(chunk->off + k);
-	seal_and_give(p, from, buf, RMDT_DATA_HEADER_BYTES, chunk->len);
+		buf[header + k] = pair_byte(chunk->off + k);
+	seal_and_give(p, from, buf, header, chunk->len);
 }

@@ -28,7 +28,7 @@ struct pair_packet {
 struct pair_end {
 	struct rmdt_conn *conn;
 	struct rmdt_addr addr;		/* where it is now */
-	uint64_t cid;
+	uint32_t cid;
 	struct rmdt_blocks pool;
 	struct rmdt_sendbuf *sendbuf;	/* of its out-flow */
 	struct rmdt_outflow *out;	/* as opened by pair_open; NULL once freed */

@@ -80,6 +80,9 @@ static void test_replay(void **state)
 	assert_int_equal(rmdt_acks_largest(&a), 5);
 	assert_int_equal(rmdt_acks_check(&a, RMDT_ACKS_MAX_PN + 1), RMDT_ACKS_TOO_OLD);
 	assert_int_equal(rmdt_acks_check(&a, UINT64_MAX), RMDT_ACKS_TOO_OLD);
+	assert_int_equal(receive(&a, 3, 20 + RMDT_ACKS_REACH_PKTS), 0);
+	assert_int_equal(rmdt_acks_check(&a, 21), RMDT_ACKS_NEW);
+	assert_int_equal(rmdt_acks_check(&a, 20), RMDT_ACKS_TOO_OLD);
 	assert_int_equal(receive(&a, 3, RMDT_ACKS_MAX_PN), 0);
 	assert_int_equal(rmdt_acks_check(&a, RMDT_ACKS_MAX_PN), RMDT_ACKS_DUPLICATE);
 	rmdt_acks_fini(&a);

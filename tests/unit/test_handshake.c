@@ -289,12 +289,12 @@ static void test_altered_packets_change_nothing(void **state)
 		to = step == 1 ? &x.i : &x.r;
 		len = rmdt_handshake_send(from->hs, 0, buf, sizeof(buf));
 		/* Message 1 is in clear by nature; and the padding of message 2 says nothing. */
-		for (size_t at = 24; step > 0 && at < len && at < 400; at++) {
+		for (size_t at = RMDT_HANDSHAKE_HEADER_BYTES; step > 0 && at < len && at < 400; at++) {
 			memcpy(bad, buf, len);
 			bad[at] ^= 0x55;
 			if (rmdt_handshake_read(bad, len, &p) < 0)
 				continue;
-			if (step == 1 && at >= 26u + p.noise_len)
+			if (step == 1 && at >= RMDT_HANDSHAKE_HEADER_BYTES + 2 + p.noise_len)
 				break;
 			rmdt_handshake_receive(to->hs, 0, &p, bad);
 			assert_int_equal(rmdt_handshake_state(to->hs), RMDT_HANDSHAKE_RUNNING);

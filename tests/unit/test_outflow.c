@@ -11,6 +11,7 @@
 
 #include "core/conn.h"
 #include "core/outflow.h"
+#include "core/packet.h"
 #include "core/rng.h"
 
 struct fixture {
@@ -188,6 +189,20 @@ static void test_positions_from_the_far_end(void **state)
 	assert_true(rmdt_ranges_is_empty(&f->of->lost));
 }
 
+/* P9: what lies farther off could be taken for something else. */
+static void test_limit_beyond_the_reach(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, 1000);
+	next(f, 100);
+	f->of->limit_off = 0;
+	assert_int_equal(rmdt_outflow_on_state(f->of, 1100, 1050, 1050 + RMDT_FLOW_REACH_BYTES), 1);
+	assert_true(f->of->limit_off == 1050 + RMDT_FLOW_REACH_BYTES);
+	assert_int_equal(rmdt_outflow_on_state(f->of, 1100, 1060, UINT64_C(1) << 61), 1);
+	assert_true(f->of->limit_off == 1060 + RMDT_FLOW_REACH_BYTES);
+}
+
 static void test_probe_is_the_oldest_missing(void **state)
 {
 	struct fixture *f = *state;
@@ -256,7 +271,8 @@ int main(void)
 		CASE(test_new_bytes_in_order), CASE(test_repairs_come_first_and_only_once),
 		CASE(test_acked_bytes_are_not_repaired), CASE(test_what_is_lost_twice_is_sent_twice),
 		CASE(test_credit_and_limit),
-		CASE(test_positions_from_the_far_end), CASE(test_probe_is_the_oldest_missing),
+		CASE(test_positions_from_the_far_end), CASE(test_limit_beyond_the_reach),
+		CASE(test_probe_is_the_oldest_missing),
 		CASE(test_large_chunks_divide_a_block), CASE(test_model),
 	};
 

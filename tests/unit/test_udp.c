@@ -367,8 +367,8 @@ static void test_steer(void **state)
 		struct pollfd fd = { .fd = s[want].fd, .events = POLLIN };
 
 		memset(t->buf, 0, 40);
-		t->buf[8] = (uint8_t)cid;
-		t->buf[23] = 5;
+		t->buf[1] = (uint8_t)cid;
+		t->buf[8] = 5;
 		t->len = t->segment = 40;
 		t->to = v4("127.0.0.1", s[0].port);
 		out.n = 1;
