@@ -222,6 +222,11 @@ bench_file() {
 	echo "$DATA.$1"
 }
 
+# A kernel may take pages back that nobody has read for some seconds, and then one peer reads the disk.
+bench_warm() {
+	[[ -z $DATA ]] || cat "$(bench_file "$1")" >/dev/null
+}
+
 # ---- one run
 
 bench_peer() {
@@ -372,6 +377,7 @@ bench_run() {
 	bench_commands=()
 	RECV=() TOOK=() GOT=() HELPERS=() MORE=() SEND='' WHY='' STOPPED=0 CPU_SEND='' CPU_RECV=''
 	bench_to=("${hosts[@]}")
+	bench_warm "$bytes"
 	if ! "${name}_receive" "$peer" "$bytes" "$from" "${hosts[@]}"; then
 		bench_stop
 		WHY=${WHY:-"cannot start"}
