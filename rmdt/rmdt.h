@@ -324,6 +324,7 @@ struct rmdt_out_options {
 	const char *slow;		/* policy: "block", "drop:64M", "drop:5s", "quorum:2"; NULL: from configuration */
 	uint64_t buffer_bytes;		/* size of this flow's buffer; 0: follows the network, up to the engine's */
 	bool hold;			/* bytes are kept per member until rmdt_out_release, also after consumption */
+	bool no_progress;		/* RMDT_EVENT_OUT_PROGRESS is not wanted: each ack would wake who waits for events */
 	struct rmdt_in *reply_to;	/* reverse flow of this in-flow, for the far end's offer; may be NULL */
 	void *user;
 	/*

@@ -374,7 +374,7 @@ static int open_request(struct stream *s, struct link *link)
 	char name[RMDT_NAME_BYTES + 1], err[RMDT_ERROR_BYTES];
 	struct rmdt_out_options opt = {
 		.purpose = RMDT_TUNNEL, .name = name, .meta = meta, .meta_len = sizeof(meta), .priority = 1,
-		.slow = "block", .user = s,
+		.slow = "block", .no_progress = true, .user = s,
 	};
 	int ret = 0;
 
@@ -536,7 +536,7 @@ void stream_connected(struct stream *s, int fd)
 {
 	char name[RMDT_NAME_BYTES + 1], err[RMDT_ERROR_BYTES];
 	struct rmdt_out_options opt = { .purpose = RMDT_TUNNEL, .name = name, .priority = 1, .slow = "block",
-					.reply_to = s->in, .user = s };
+					.no_progress = true, .reply_to = s->in, .user = s };
 	int ret = adopt(s, fd);
 
 	snprintf(name, sizeof(name), "tcp %u", s->number);

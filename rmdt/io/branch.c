@@ -223,7 +223,8 @@ static void look(struct rmdt_branch *b)
 static void on_position(struct rmdt_branch *b)
 {
 	look(b);
-	rmdt_branch_notify(b, RMDT_EVENT_OUT_PROGRESS, 0, NULL);
+	if (!b->out->no_progress)
+		rmdt_branch_notify(b, RMDT_EVENT_OUT_PROGRESS, 0, NULL);
 }
 
 void rmdt_branch_on_event(struct rmdt_outflow *flow, unsigned flags)

@@ -132,6 +132,7 @@ int rmdt_out_new(struct rmdt_engine *engine, const struct rmdt_out_options *opt,
 	out->open = open;
 	out->rate = opt->rate_bytes_per_s;
 	out->hold = opt->hold;
+	out->no_progress = opt->no_progress;
 	out->fill = opt->fill;
 	atomic_init(&out->fill_rests, true);
 	out->cap_bytes = choose_cap(engine, opt->buffer_bytes);

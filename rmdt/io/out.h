@@ -48,6 +48,7 @@ struct rmdt_out {
 	uint64_t rate;			/* cap per member */
 	uint64_t cap_bytes;		/* most that the buffer may hold */
 	bool hold;
+	bool no_progress;
 	bool tuned;			/* the size of the buffer follows the network */
 	bool shares;			/* it is one of many and must leave room for them: a tunnel's */
 	uint64_t tuned_bytes;		/* what the buffer might have if it were alone */

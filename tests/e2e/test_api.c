@@ -77,6 +77,30 @@ static void test_empty(void **state)
 	kit_stop_all(&a, &b);
 }
 
+/* Who does not want to hear of each ack does not. */
+static void test_progress_is_told_if_wanted(void **state)
+{
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .name = "quiet", .no_progress = true };
+	struct kit_node a = { 0 }, b = { 0 };
+	struct rmdt_peer *peer;
+	struct rmdt_out *out;
+
+	(void)state;
+	kit_start_all(&a, &b);
+	peer = kit_connect_up(&a, &b);
+	for (unsigned i = 0; i < 2; i++) {
+		out = kit_out(&a, i == 0 ? &opt : NULL);
+		assert_int_equal(rmdt_out_join(out, peer, 0), 0);
+		kit_write(out, MIB);
+		rmdt_out_finish(out);
+		assert_int_equal(rmdt_out_wait(out, KIT_WAIT_MS, NULL), 0);
+		if (i == 0)
+			assert_int_equal(kit_count(&a, RMDT_EVENT_OUT_PROGRESS), 0);
+	}
+	kit_await(&a, RMDT_EVENT_OUT_PROGRESS, 1);
+	kit_stop_all(&a, &b);
+}
+
 /* What is held is there for who joins later; release lets it go. */
 static void test_join_later(void **state)
 {
@@ -414,7 +438,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_three_receivers),
-		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_empty), cmocka_unit_test(test_progress_is_told_if_wanted),
 		cmocka_unit_test(test_join_later),
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_marks),
