@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -21,6 +20,7 @@
 #include "core/x25519.h"
 #include "io/identity.h"
 #include "io/random.h"
+#include "tests/unit/tree.h"
 
 #define A "rmdt-x25519 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="	/* 00 01 .. 1f */
 #define PROCESSES 8
@@ -43,19 +43,11 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct place *p = *state;
 
-	nftw(p->top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	tree_remove(p->top);
 	free(p);
 	return 0;
 }

@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 
 #include "io/address.h"
 #include "io/pathbox.h"
+#include "tests/unit/tree.h"
 
 static const uint8_t key[RMDT_TRUST_KEY_BYTES] = { 1, 2, 3 };
 static char dir[64], file[80], said[RMDT_LOG_LINE_BYTES];
@@ -48,18 +48,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return tree_remove(dir);
 }
 
 static struct rmdt_addr address(uint32_t host, uint16_t port)
