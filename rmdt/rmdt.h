@@ -436,6 +436,8 @@ int rmdt_in_confirm(struct rmdt_in *in);
 /* No more bytes are wanted: the sender's member becomes LOST with this code and reason. */
 int rmdt_in_stop(struct rmdt_in *in, unsigned code, const char *reason);
 int rmdt_in_info(struct rmdt_in *in, struct rmdt_in_info *info);
+/* Its opening metadata, as the offer had it; *meta is valid as long as the handle. How many bytes. */
+size_t rmdt_in_meta(const struct rmdt_in *in, const uint8_t **meta);
 void *rmdt_in_user(const struct rmdt_in *in);
 void rmdt_in_set_user(struct rmdt_in *in, void *user);
 void rmdt_in_free(struct rmdt_in *in);		/* stops it (RMDT_CODE_CLOSED) unless ended and confirmed */

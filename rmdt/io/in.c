@@ -64,10 +64,12 @@ static struct rmdt_in *make(struct rmdt_link *link, struct rmdt_inflow *flow)
 {
 	const struct rmdt_open *open = rmdt_inflow_open(flow);
 	struct rmdt_peer *peer = link->peer;
-	struct rmdt_in *in = calloc(1, sizeof(*in));
+	struct rmdt_in *in = calloc(1, sizeof(*in) + open->meta_len);
 
 	if (!in)
 		return NULL;
+	memcpy(in->meta, open->meta, open->meta_len);
+	in->meta_len = open->meta_len;
 	in->engine = peer->engine;
 	in->peer = peer;
 	in->recvbuf = flow->recvbuf;

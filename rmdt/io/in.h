@@ -68,6 +68,10 @@ struct rmdt_in {
 	uint64_t told_off, told_us;	/* of what, and when, the reader was last told */
 	bool bulk;			/* it was told of much, and soon after the time before */
 	struct rmdt_alarm alarm;	/* while it is watched */
+
+	/* Constant. */
+	size_t meta_len;
+	uint8_t meta[];
 };
 
 /* Asks its thread. Any thread that has a reference. */

@@ -168,6 +168,12 @@ int rmdt_in_info(struct rmdt_in *in, struct rmdt_in_info *info)
 	return 0;
 }
 
+size_t rmdt_in_meta(const struct rmdt_in *in, const uint8_t **meta)
+{
+	*meta = in->meta;
+	return in->meta_len;
+}
+
 void *rmdt_in_user(const struct rmdt_in *in)
 {
 	return atomic_load(&in->user);

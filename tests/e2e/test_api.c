@@ -200,10 +200,11 @@ static void test_marks(void **state)
 /* A flow back in answer to one, and each direction ends by itself. */
 static void test_reverse(void **state)
 {
-	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .name = "back" };
-	struct kit_node a = { 0 }, b = { .keep = true };
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .name = "back", .meta = "answer", .meta_len = 6 };
+	struct kit_node a = { .keep = true }, b = { .keep = true };
 	struct rmdt_out *there, *back;
 	struct rmdt_in_info info;
+	const uint8_t *meta;
 
 	(void)state;
 	kit_start_all(&a, &b);
@@ -212,6 +213,7 @@ static void test_reverse(void **state)
 	kit_write(there, 3 * MIB);
 	rmdt_out_finish(there);
 	kit_await(&b, RMDT_EVENT_IN_OPEN, 1);
+	assert_int_equal(rmdt_in_meta(b.flow[0].in, &meta), 0);
 	opt.reply_to = b.flow[0].in;
 	back = kit_out(&b, &opt);
 	rmdt_in_info(b.flow[0].in, &info);
@@ -221,6 +223,9 @@ static void test_reverse(void **state)
 	assert_true(a.offer.is_reply);
 	assert_ptr_equal(a.offer.reply_to, there);
 	assert_string_equal(a.offer_name, "back");
+	assert_int_equal(rmdt_in_meta(a.flow[0].in, &meta), 6);
+	assert_memory_equal(meta, "answer", 6);
+	kit_read(&a);
 	/* The way there ends while the way back is open. */
 	kit_read(&b);
 	assert_int_equal(rmdt_out_wait(there, KIT_WAIT_MS, NULL), 0);
