@@ -42,6 +42,8 @@ struct rmdt_bbr {
 	uint64_t burst_bytes;		/* sent of the first flights, counted no further */
 	uint64_t capacity;		/* bytes/s measured or remembered; 0: none */
 	uint64_t jump_rate;		/* bytes/s to go to on its word; 0: none */
+	uint64_t test_bytes;		/* to be sent at the capacity, as a test of it */
+	uint64_t tested_bytes;		/* so many of these are sent */
 	uint64_t full_bw;		/* best rate when growth was last seen */
 	uint32_t full_bw_rounds;	/* rounds without growth since */
 	bool measured;			/* some rate was the path's and not the application's */

@@ -164,6 +164,8 @@ static void set_pacing(struct rmdt_bbr *bbr)
 	gained = rmdt_bbr_scale(rate, pacing_gain(bbr));
 	if (bbr->state == RMDT_BBR_STARTUP) {
 		gained = rmdt_bbr_larger(gained, bbr->jump_rate);
+		if (bbr->tested_bytes < bbr->test_bytes)
+			gained = rmdt_bbr_larger(gained, bbr->capacity);
 		if (bbr->capacity != 0)
 			gained = rmdt_bbr_smaller(gained, bbr->capacity);
 	}

@@ -12,6 +12,11 @@
 /* One witness on a short path, where the round trip until it is confirmed or not is soon over. */
 #define BELIEVE_ONE_NEAR 800
 #define NEAR_US 30000
+/*
+ * A train is a millisecond long and may say twice too much; a whole round at that rate would
+ * overflow the queue. So its capacity is sent for this share of one first: a window and a bit.
+ */
+#define TEST_SHARE 312
 /* A train may say so much less than what is remembered and still confirm it. */
 #define ALIKE 700
 /* A train that says so much more than is remembered says that there is more, or that the memory is of no use. */
@@ -40,7 +45,7 @@ void rmdt_bbr_learn_capacity(struct rmdt_bbr *bbr)
 	uint64_t train = rmdt_bbr_start_train_rate(&bbr->model.start, rmdt_bbr_mss(bbr));
 	uint64_t rtt_us = bbr->model.min_rtt_us, hint = config->hint_rate;
 	uint64_t believe_one = rtt_us <= NEAR_US ? BELIEVE_ONE_NEAR : BELIEVE_ONE;
-	bool both;
+	bool both, test;
 
 	if (hint != 0 && config->hint_rtt_us != 0 &&
 	    (rtt_us < config->hint_rtt_us / 2 || rtt_us > config->hint_rtt_us * 2))
@@ -55,6 +60,9 @@ void rmdt_bbr_learn_capacity(struct rmdt_bbr *bbr)
 		bbr->capacity = hint;
 	else
 		bbr->capacity = train;
+	test = train != 0 && (!both || bbr->capacity > hint) && rtt_us > NEAR_US;
+	bbr->test_bytes = test ? rmdt_bbr_model_bdp(&bbr->model, bbr->capacity) : 0;
+	bbr->test_bytes = rmdt_bbr_scale(bbr->test_bytes, TEST_SHARE);
 	bbr->jump_rate = both ? rmdt_bbr_scale(rmdt_bbr_smaller(train, hint), BELIEVE_BOTH) :
 				rmdt_bbr_scale(bbr->capacity, believe_one);
 }
@@ -95,6 +103,7 @@ static void leave_startup(struct rmdt_bbr *bbr, enum rmdt_bbr_state state, uint6
 		bbr->proven_rate = bw;
 	bbr->capacity = 0;
 	bbr->jump_rate = 0;
+	bbr->test_bytes = 0;
 	rmdt_bbr_enter(bbr, state, now_us);
 }
 

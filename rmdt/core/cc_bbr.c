@@ -358,6 +358,11 @@ static void bbr_on_sent(struct rmdt_cc *cc, uint32_t bytes, uint64_t in_flight_b
 
 	(void)in_flight_bytes;
 	bbr->last_sent_us = now_us;
+	if (bbr->tested_bytes < bbr->test_bytes) {
+		bbr->tested_bytes += bytes;
+		if (bbr->tested_bytes >= bbr->test_bytes)
+			rmdt_bbr_set_pace(bbr);
+	}
 	if (bbr->burst_bytes >= RMDT_BBR_FLIGHTS * bbr->model.start.burst_bytes)
 		return;
 	bbr->burst_bytes += bytes;
@@ -376,6 +381,7 @@ static void restart(struct rmdt_bbr *bbr, uint64_t bw, uint64_t now_us)
 	model->min_rtt_seen_us = now_us;
 	bbr->capacity = bw;
 	bbr->jump_rate = rmdt_bbr_scale(bw, RESTART_JUMP);
+	bbr->test_bytes = 0;
 	bbr->full_bw = 0;
 	bbr->full_bw_rounds = 0;
 	bbr->less_windows = 0;

@@ -117,6 +117,15 @@ static void make_ack(struct sim *sim, int index)
 	ccsim_push(sim, ack);
 }
 
+/* As the receiver tells it: to a thread that wakes up late, the first train looks shorter. */
+static uint64_t seen_us(const struct sim *sim, struct flow *flow, uint64_t pn)
+{
+	uint64_t at_us = packet_at(flow, pn)->arrive_us;
+	uint64_t awake_us = flow->first_arrive_us + sim->config->late_us;
+
+	return at_us > awake_us ? at_us : awake_us;
+}
+
 /* Lost is what was sent three packets, or an eighth of an RTT, before one that arrived. */
 static uint64_t lost_below(struct flow *flow, uint64_t largest)
 {
@@ -189,7 +198,7 @@ static void take_ack(struct sim *sim, const struct event *event)
 	ack.rtt_us = sim->now_us - packet_at(flow, largest)->stamp.sent_us;
 	note_rtt(flow, ack.rtt_us);
 	detect_loss(sim, flow, &sample, lost_below(flow, largest));
-	rx_us = (uint32_t)packet_at(flow, largest)->arrive_us;
+	rx_us = (uint32_t)seen_us(sim, flow, largest);
 	rmdt_rate_ack_finish(&flow->rate, &sample, &rx_us, flow->min_rtt_us, sim->now_us);
 	ack.in_flight_bytes = flow->in_flight_bytes;
 	ack.delivered_bytes = flow->rate.delivered_bytes;

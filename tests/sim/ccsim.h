@@ -47,6 +47,7 @@ struct ccsim_config {
 	int ack_loss_ppm;		/* ACKs lost on the way back; the next one tells it all */
 	uint64_t jitter_us;		/* most that the way forth wanders, from 10 ms to 10 ms */
 	uint64_t ack_hold_us;		/* ACKs reach the sender in groups of this distance */
+	uint64_t late_us;		/* by the receiver's clock its first packets come so late */
 	/* no dense ACKs at the start: the first train shows nothing */
 	bool sparse_acks;
 	uint64_t ecn_us;		/* queue delay that marks CE; 0: never */

@@ -40,6 +40,7 @@ struct flow {
 	uint64_t in_flight_bytes;
 	uint64_t unsent_bytes;		/* payload, repairs included */
 	uint64_t delivered_bytes;	/* payload */
+	uint64_t first_arrive_us;
 	uint64_t last_arrive_us, last_ack_out_us, last_ack_in_us;
 	uint64_t next_send_us;
 	bool send_pending;

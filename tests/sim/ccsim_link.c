@@ -75,6 +75,8 @@ void ccsim_cross_link(struct sim *sim, struct flow *flow, struct packet *packet)
 	if (arrive_us < flow->last_arrive_us)
 		arrive_us = flow->last_arrive_us;
 	packet->arrive_us = flow->last_arrive_us = arrive_us;
+	if (flow->first_arrive_us == 0)
+		flow->first_arrive_us = arrive_us;
 	packet->dropped = is_lost(sim);
 	flow->wire_bytes += (uint64_t)wire;
 }
