@@ -44,7 +44,7 @@ struct sender {
 	uint64_t start_us;
 	uint64_t looked_us;		/* when the states were last looked at */
 	_Atomic uint64_t head_off;	/* bytes read so far */
-	bool is_file;			/* a regular input: can be read without waiting */
+	bool lends;			/* a file for one receiver: the I/O thread may read it */
 	_Atomic bool never;		/* no, its file system cannot do that */
 	bool theirs;			/* the I/O threads read now, not we */
 	uint64_t own_bytes, own_left;	/* what we read before they do (again): next time, now */
@@ -196,7 +196,7 @@ static size_t fill(void *user, void *buf, size_t size)
 static void hand_over(struct sender *s, size_t n)
 {
 	s->own_left -= n < s->own_left ? n : s->own_left;
-	if (!s->is_file || s->own_left > 0 || s->never)
+	if (!s->lends || s->own_left > 0 || s->never)
 		return;
 	if (s->own_bytes < OWN_MOST_BYTES)
 		s->own_bytes *= 2;
@@ -320,7 +320,7 @@ static bool open_flow(struct sender *s)
 		.name = "stdin",
 		.priority = 1,
 		.user = s,
-		.fill = s->is_file ? fill : NULL,
+		.fill = s->lends ? fill : NULL,
 	};
 	char why[RMDT_ERROR_BYTES] = "";
 	int ret;
@@ -402,7 +402,8 @@ static bool prepare(struct sender *s)
 	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode)) {
 		at = lseek(STDIN_FILENO, 0, SEEK_CUR);
 		s->input_bytes = st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
-		s->is_file = true;
+		/* For several receivers that is slower: doc/performance.md. */
+		s->lends = s->job->n == 1;
 		s->own_bytes = s->own_left = OWN_BYTES;
 	}
 	pipe_widen(STDIN_FILENO);
