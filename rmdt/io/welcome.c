@@ -112,12 +112,13 @@ void rmdt_welcome_moved(struct rmdt_link *link)
 {
 	struct rmdt_admission a = {
 		.key = rmdt_conn_remote_key(link->conn), .from = rmdt_conn_remote(link->conn),
-		.purpose = rmdt_conn_role(link->conn),
+		.purpose = rmdt_conn_role(link->conn), .may = link->may,
 	};
 	unsigned code = 0;
 
 	if (link->kind == RMDT_LINK_INBOUND)
 		code = rmdt_trustbox_moved(&link->thread->engine->trust, &a);
+	link->may = a.may;
 	if (code)
 		rmdt_link_close(link, code, a.reason);
 	else
