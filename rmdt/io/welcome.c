@@ -156,17 +156,38 @@ static bool conflicts(struct rmdt_peer *old, struct rmdt_peer *fresh, bool *fres
 	return true;
 }
 
+static bool was_replaced(struct rmdt_peer *peer)
+{
+	bool was;
+
+	pthread_mutex_lock(&peer->lock);
+	was = peer->close_code == RMDT_CODE_REPLACED;
+	pthread_mutex_unlock(&peer->lock);
+	return was;
+}
+
+static void set_replaced(struct rmdt_peer *peer)
+{
+	pthread_mutex_lock(&peer->lock);
+	peer->close_code = RMDT_CODE_REPLACED;
+	pthread_mutex_unlock(&peer->lock);
+}
+
 /*
  * A peer that has to go and was not told yet, with a reference; NULL: none. Only identities are
- * compared, and they are constant once up.
+ * compared, and they are constant once up. Two that come up at one moment on two threads each find
+ * the other; so it is marked under the engine's lock, and who is marked replaces nobody.
  */
 static struct rmdt_peer *find_conflict(struct rmdt_peer *fresh)
 {
 	struct rmdt_engine *e = fresh->engine;
 	struct rmdt_peer *loser = NULL;
+	bool gone;
 
 	pthread_mutex_lock(&e->lock);
-	for (struct rmdt_listed *l = e->peers.next; l != &e->peers && !loser; l = l->next) {
+	gone = was_replaced(fresh);
+	for (struct rmdt_listed *l = e->peers.next; l != &e->peers && !loser && !gone;
+	     l = l->next) {
 		struct rmdt_peer *old = (struct rmdt_peer *)((char *)l - offsetof(struct rmdt_peer, listed));
 		bool fresh_loses;
 
@@ -175,8 +196,10 @@ static struct rmdt_peer *find_conflict(struct rmdt_peer *fresh)
 			loser = fresh_loses ? fresh : old;
 		pthread_mutex_unlock(&old->lock);
 	}
-	if (loser)
+	if (loser) {
 		rmdt_peer_hold(loser);
+		set_replaced(loser);
+	}
 	pthread_mutex_unlock(&e->lock);
 	return loser;
 }
