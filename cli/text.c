@@ -80,12 +80,20 @@ char *text_percent(uint64_t part, uint64_t whole, char buf[TEXT_BYTES])
 	return buf;
 }
 
+/* Also the 32 that UTF-8 writes in two bytes: terminals obey those as well. */
+static void tame(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++) {
+		if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+		else if (*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+}
+
 char *text_plain(const char *src, char *buf, size_t size)
 {
-	size_t n = 0;
-
-	for (; src[n] != '\0' && n + 1 < size; n++)
-		buf[n] = (unsigned char)src[n] < 0x20 || src[n] == 0x7f ? '?' : src[n];
-	buf[n] = '\0';
+	snprintf(buf, size, "%s", src);
+	tame(buf);
 	return buf;
 }

@@ -18,6 +18,17 @@ bool rmdt_log_may(struct rmdt_log_limit *limit, uint64_t now_us, unsigned *untol
 	return true;
 }
 
+/* Also the 32 that UTF-8 writes in two bytes: terminals obey those as well. */
+static void tame(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++) {
+		if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+		else if (*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+}
+
 void rmdt_log(const struct rmdt_log *log, enum rmdt_log_level level, const char *format, ...)
 {
 	char line[RMDT_LOG_LINE_BYTES];
@@ -32,8 +43,6 @@ void rmdt_log(const struct rmdt_log *log, enum rmdt_log_level level, const char 
 	 * Reasons and names come from strangers: none of them may move the cursor of a terminal or
 	 * begin a line.
 	 */
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	tame(line);
 	log->write(log->ctx, (int)level, line);
 }

@@ -61,7 +61,7 @@ struct rmdt_out {
 	struct rmdt_listed listed;	/* of engine->outs */
 
 	pthread_mutex_t filling;	/* held while fill is called; before lock */
-	_Atomic bool fill_rests;	/* nobody has poked since fill had nothing, or yet */
+	_Atomic bool fill_rests;	/* nobody has poked since fill was asked, or yet */
 
 	pthread_mutex_t lock;		/* before the engine's */
 	struct rmdt_sendbuf *buf;

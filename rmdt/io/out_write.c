@@ -249,11 +249,13 @@ bool rmdt_out_fill(struct rmdt_out *out)
 	if (pthread_mutex_trylock(&out->filling))
 		return false;
 	if (!atomic_load(&out->fill_rests) && !reserve_fill(out, &span)) {
+		/* Before it is asked: a poke that comes while it answers takes it back. */
+		atomic_store(&out->fill_rests, true);
 		used = out->fill(out->user, span.ptr, span.len);
-		if (used == 0)
-			atomic_store(&out->fill_rests, true);
+		if (used > 0)
+			atomic_store(&out->fill_rests, false);
 		(void)rmdt_out_commit(out, &span, used);
-		if (used == 0)
+		if (used == 0 && atomic_load(&out->fill_rests))
 			rest(out);
 	}
 	pthread_mutex_unlock(&out->filling);

@@ -178,9 +178,13 @@ static void save(struct rmdt_pathbox *box)
 	free(text);
 	if (lock >= 0)
 		close(lock);
-	if (rc < 0)
-		rmdt_log(box->log, RMDT_LOG_INFO, "%s/" FILE_NAME ": cannot write: %s", box->dir,
-			 strerror(-rc));
+	if (rc == 0)
+		return;
+	pthread_mutex_lock(&box->lock);
+	box->news = true;	/* to be tried again */
+	pthread_mutex_unlock(&box->lock);
+	rmdt_log(box->log, RMDT_LOG_INFO, "%s/" FILE_NAME ": cannot write: %s", box->dir,
+		 strerror(-rc));
 }
 
 /* ---- the writer ---- */

@@ -103,9 +103,10 @@ static bool was_handed_over(struct rmdt_thread *t, uint8_t *buf, size_t len, uns
 {
 	struct rmdt_engine *e = t->engine;
 	uint32_t cid;
+	enum rmdt_form form = rmdt_packet_form(buf, len, &cid);
 	unsigned owner;
 
-	if (rmdt_packet_form(buf, len, &cid) == RMDT_FORM_BAD)
+	if (form == RMDT_FORM_BAD)
 		return false;
 	owner = cid >> 24;
 	if (owner == t->index + 1 || owner > e->n_threads)
@@ -114,7 +115,7 @@ static bool was_handed_over(struct rmdt_thread *t, uint8_t *buf, size_t len, uns
 		hand_over(&e->threads[owner - 1], buf, len, ecn, from);
 		return true;
 	}
-	if ((buf[0] & 0x3f) == RMDT_HS_UNKNOWN) {
+	if (form == RMDT_FORM_HANDSHAKE && cid == 0 && (buf[0] & 0x3f) == RMDT_HS_UNKNOWN) {
 		for (unsigned i = 0; i < e->n_threads; i++) {
 			if (i != t->index)
 				hand_over(&e->threads[i], buf, len, ecn, from);

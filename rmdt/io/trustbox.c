@@ -204,10 +204,12 @@ unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission 
 unsigned rmdt_trustbox_moved(struct rmdt_trustbox *box, struct rmdt_admission *a)
 {
 	bool exists;
+	enum rmdt_authorized_verdict verdict = look_up(box, a, &exists);
 
-	if (look_up(box, a, &exists) != RMDT_AUTHORIZED_WRONG_ADDRESS)
+	/* Who came in without a line has none to keep to. */
+	if (verdict == RMDT_AUTHORIZED_YES || verdict == RMDT_AUTHORIZED_UNKNOWN_KEY)
 		return 0;
-	return refuse(box, a, refusal(RMDT_AUTHORIZED_WRONG_ADDRESS));
+	return refuse(box, a, refusal(verdict));
 }
 
 /* ---- whom we believe ---- */

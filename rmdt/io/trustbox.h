@@ -65,8 +65,9 @@ struct rmdt_admission {
 unsigned rmdt_trustbox_inbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
 unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission *a);
 /*
- * Of an inbound one that came in by its line and has moved: 0, or what to close with, if its line
- * forbids the new address.
+ * Of an inbound one that came in by its line and has moved: 0, or what to close with, if no line of
+ * its key lets it be where it is now. In `may`, what it might so far; what the line for the new
+ * address allows comes out.
  */
 unsigned rmdt_trustbox_moved(struct rmdt_trustbox *box, struct rmdt_admission *a);
 /*

@@ -112,12 +112,13 @@ void rmdt_welcome_moved(struct rmdt_link *link)
 {
 	struct rmdt_admission a = {
 		.key = rmdt_conn_remote_key(link->conn), .from = rmdt_conn_remote(link->conn),
-		.purpose = rmdt_conn_role(link->conn),
+		.purpose = rmdt_conn_role(link->conn), .may = link->may,
 	};
 	unsigned code = 0;
 
 	if (link->kind == RMDT_LINK_INBOUND)
 		code = rmdt_trustbox_moved(&link->thread->engine->trust, &a);
+	link->may = a.may;
 	if (code)
 		rmdt_link_close(link, code, a.reason);
 	else
@@ -155,17 +156,38 @@ static bool conflicts(struct rmdt_peer *old, struct rmdt_peer *fresh, bool *fres
 	return true;
 }
 
+static bool was_replaced(struct rmdt_peer *peer)
+{
+	bool was;
+
+	pthread_mutex_lock(&peer->lock);
+	was = peer->close_code == RMDT_CODE_REPLACED;
+	pthread_mutex_unlock(&peer->lock);
+	return was;
+}
+
+static void set_replaced(struct rmdt_peer *peer)
+{
+	pthread_mutex_lock(&peer->lock);
+	peer->close_code = RMDT_CODE_REPLACED;
+	pthread_mutex_unlock(&peer->lock);
+}
+
 /*
  * A peer that has to go and was not told yet, with a reference; NULL: none. Only identities are
- * compared, and they are constant once up.
+ * compared, and they are constant once up. Two that come up at one moment on two threads each find
+ * the other; so it is marked under the engine's lock, and who is marked replaces nobody.
  */
 static struct rmdt_peer *find_conflict(struct rmdt_peer *fresh)
 {
 	struct rmdt_engine *e = fresh->engine;
 	struct rmdt_peer *loser = NULL;
+	bool gone;
 
 	pthread_mutex_lock(&e->lock);
-	for (struct rmdt_listed *l = e->peers.next; l != &e->peers && !loser; l = l->next) {
+	gone = was_replaced(fresh);
+	for (struct rmdt_listed *l = e->peers.next; l != &e->peers && !loser && !gone;
+	     l = l->next) {
 		struct rmdt_peer *old = (struct rmdt_peer *)((char *)l - offsetof(struct rmdt_peer, listed));
 		bool fresh_loses;
 
@@ -174,8 +196,10 @@ static struct rmdt_peer *find_conflict(struct rmdt_peer *fresh)
 			loser = fresh_loses ? fresh : old;
 		pthread_mutex_unlock(&old->lock);
 	}
-	if (loser)
+	if (loser) {
 		rmdt_peer_hold(loser);
+		set_replaced(loser);
+	}
 	pthread_mutex_unlock(&e->lock);
 	return loser;
 }

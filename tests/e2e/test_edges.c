@@ -213,6 +213,44 @@ static void send_from_stranger(const uint8_t *data, size_t len, uint16_t port)
 	close(fd);
 }
 
+static uint64_t dropped_unknown(struct rmdt_engine *engine)
+{
+	struct rmdt_engine_stats stats;
+
+	rmdt_engine_stats(engine, &stats);
+	return stats.dropped_unknown;
+}
+
+/*
+ * Only the hint, a handshake packet, is for all threads; what looks like it in the other bits of
+ * its first byte must not be multiplied by their number, or be answered by each of them.
+ */
+static void test_strays_are_not_multiplied(void **state)
+{
+	uint8_t forged[17] = { 0x47, 0, 1, 2, 3 }, stray[17] = { 0x40, 0, 1, 2, 3 };
+	struct rmdt_engine_options opt = { 0 };
+	struct rmdt_engine *engine;
+	char dir[64];
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(make_engine(&opt, dir, "3", &engine), 0);
+	port = rmdt_engine_port(engine);
+	for (int i = 0; i < 20; i++)
+		send_from_stranger(forged, sizeof(forged), port);
+	/* One to each thread, behind them. */
+	for (uint8_t thread = 1; thread <= 3; thread++) {
+		stray[1] = thread;
+		send_from_stranger(stray, sizeof(stray), port);
+	}
+	for (int i = 0; i < KIT_WAIT_MS && dropped_unknown(engine) < 23; i++)
+		nap_ms(1);
+	nap_ms(20);
+	assert_int_equal(dropped_unknown(engine), 23);
+	rmdt_engine_free(engine);
+	kit_remove_dir(dir);
+}
+
 static _Atomic bool may_stop;
 
 /* Gives the thread something to send on this association all the time. */
@@ -427,6 +465,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message_flood),
+		cmocka_unit_test(test_strays_are_not_multiplied),
 		cmocka_unit_test(test_late_accept),
 		cmocka_unit_test(test_handler_at_end),
 		cmocka_unit_test(test_confirm_at_end),

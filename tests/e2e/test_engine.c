@@ -291,6 +291,60 @@ static void test_source(void **state)
 	play_source("threads=2");
 }
 
+struct late_source {
+	struct rmdt_out *out;
+	uint64_t off, stop;
+};
+
+static void *bring_more(void *ctx)
+{
+	struct late_source *src = ctx;
+
+	src->stop += MIB;
+	rmdt_out_poke(src->out);
+	return NULL;
+}
+
+/* Whenever it is found to be dry, bytes come before that is told, up to the end. */
+static size_t pour_late(void *user, void *buf, size_t size)
+{
+	struct late_source *src = user;
+	uint64_t left = src->stop - src->off;
+	struct rmdt_span span = { .ptr = buf, .off = src->off };
+	pthread_t id;
+
+	span.len = left < size ? (size_t)left : size;
+	if (left == 0 && src->stop < 8 * MIB) {
+		assert_int_equal(pthread_create(&id, NULL, bring_more, src), 0);
+		pthread_join(id, NULL);
+	}
+	kit_fill(&span);
+	src->off += span.len;
+	return span.len;
+}
+
+/* A poke that comes while the source says that it has nothing is not lost. */
+static void test_source_poked_as_it_dries(void **state)
+{
+	struct late_source src = { .stop = MIB };
+	struct rmdt_out_options opt = { .purpose = RMDT_PIPE, .fill = pour_late, .user = &src };
+	struct kit_node a = { 0 }, b = { 0 };
+
+	(void)state;
+	kit_start_all(&a, &b);
+	src.out = kit_out(&a, &opt);
+	rmdt_out_join(src.out, kit_connect_up(&a, &b), 0);
+	rmdt_out_poke(src.out);
+	kit_await(&a, RMDT_EVENT_OUT_DRY, 1);
+	assert_int_equal(src.off, 8 * MIB);
+	rmdt_out_finish(src.out);
+	kit_await(&a, RMDT_EVENT_OUT_CONFIRMED, 1);
+	assert_int_equal(kit_count(&a, RMDT_EVENT_OUT_DRY), 1);
+	assert_int_equal(b.flow[0].bytes, 8 * MIB);
+	assert_false(b.flow[0].bad);
+	kit_stop_all(&a, &b);
+}
+
 /* Freed while it pours: it is called no more. */
 static void test_source_freed(void **state)
 {
@@ -527,6 +581,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_handler),
 		cmocka_unit_test(test_room_event),
 		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_source_poked_as_it_dries),
 		cmocka_unit_test(test_source_freed),
 		cmocka_unit_test(test_many_writers),
 		cmocka_unit_test(test_threads),

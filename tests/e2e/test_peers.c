@@ -4,6 +4,7 @@
  * associations.
  */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -301,6 +302,52 @@ static void test_replaced(void **state)
 	kit_stop_all(&first, &second, &third, &b);
 }
 
+/* Is at most one of the two up, while both have been? */
+static bool is_settled(struct rmdt_peer *one, struct rmdt_peer *two, unsigned *up)
+{
+	struct rmdt_peer_info a, b;
+
+	rmdt_peer_info(one, &a);
+	rmdt_peer_info(two, &b);
+	*up = a.up + b.up;
+	return *up < 2;
+}
+
+/*
+ * Two engines with one key and name that come in at one moment, on different threads: one of them
+ * stays.
+ */
+static void test_replaced_at_once(void **state)
+{
+	struct kit_node b = { .settings = "threads=4" };
+	struct kit_node first = { .name = "mirror" }, second = { .name = "mirror" };
+
+	(void)state;
+	kit_start_all(&b, &first);
+	memcpy(second.dir, first.dir, sizeof(first.dir));
+	kit_start(&second);
+	for (unsigned i = 1; i <= 200; i++) {
+		struct rmdt_peer *one = kit_connect(&first, &b), *two = kit_connect(&second, &b);
+		unsigned up = 0;
+
+		kit_await(&first, RMDT_EVENT_PEER_UP, i);
+		kit_await(&second, RMDT_EVENT_PEER_UP, i);
+		kit_await(&b, RMDT_EVENT_PEER_DOWN, 2 * i - 1);
+		while (!is_settled(one, two, &up))
+			sched_yield();
+		/* If both were told to go, the other one is on its way. */
+		for (int n = 0; n < 1000 && up == 1; n++) {
+			(void)is_settled(one, two, &up);
+			sched_yield();
+		}
+		assert_int_equal(up, 1);
+		rmdt_peer_free(one);
+		rmdt_peer_free(two);
+		kit_await(&b, RMDT_EVENT_PEER_DOWN, 2 * i);
+	}
+	kit_stop_all(&first, &second, &b);
+}
+
 /* Both open at once: one association stays, the same one at both ends. */
 static void test_both_open(void **state)
 {
@@ -482,6 +529,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_confirm_then_free),
 		cmocka_unit_test(test_peer_close),
 		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_replaced_at_once),
 		cmocka_unit_test(test_both_open),
 		cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_uplink),

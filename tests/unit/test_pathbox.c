@@ -24,10 +24,12 @@
 static const uint8_t key[RMDT_TRUST_KEY_BYTES] = { 1, 2, 3 };
 static char dir[64], file[80], said[RMDT_LOG_LINE_BYTES];
 static unsigned lines;
+static _Atomic unsigned failures;	/* to write */
 
 static void hear(void *ctx, int level, const char *line)
 {
 	(void)ctx;
+	failures += strstr(line, "cannot write") != NULL;
 	if (level > RMDT_LOG_WARNING)
 		return;
 	lines++;
@@ -41,6 +43,7 @@ static int setup(void **state)
 	(void)state;
 	strcpy(dir, "/tmp/rmdt-paths-XXXXXX");
 	lines = 0;
+	failures = 0;
 	said[0] = '\0';
 	if (!mkdtemp(dir))
 		return -1;
@@ -203,6 +206,24 @@ static void test_other_things_in_its_place(void **state)
 	assert_int_equal(rmdir(file), 0);
 }
 
+/* What could not be written at once is written at the end. */
+static void test_writing_fails_for_a_while(void **state)
+{
+	struct rmdt_addr addr = address(0x0a000001, 1);
+	struct rmdt_pathbox box;
+
+	(void)state;
+	assert_int_equal(mkdir(file, 0700), 0);
+	rmdt_pathbox_init(&box, dir, true, &box_log);
+	rmdt_pathbox_learn(&box, key, &addr, 1000000, 50000);
+	for (unsigned i = 0; i < 5000 && failures == 0; i++)
+		usleep(1000);
+	assert_int_equal(failures, 1);
+	assert_int_equal(rmdir(file), 0);
+	rmdt_pathbox_fini(&box);
+	assert_int_equal(recall(true, 0x0a000001), 1000000);
+}
+
 /* What others may write is not read; the next learning puts a file of ours in its place. */
 static void test_open_to_others(void **state)
 {
@@ -248,6 +269,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_lines_are_named_and_harmless, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_other_things_in_its_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_writing_fails_for_a_while, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_open_to_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_leaves_no_other_files, setup, teardown),
 	};

@@ -58,6 +58,8 @@ static void test_texts(void **state)
 	assert_string_equal(text_percent(9, 3, buf), "100.00 %");
 	assert_string_equal(text_plain("a\033[2Jb\n", buf, TEXT_BYTES), "a?[2Jb?");
 	assert_string_equal(text_plain("abcdef", buf, 4), "abc");
+	assert_string_equal(text_plain("\xc2\x9b" "2J\xc3\xa9\xc2\xa0", buf, TEXT_BYTES),
+			    "??2J\xc3\xa9\xc2\xa0");
 }
 
 static void test_receiver_lines(void **state)

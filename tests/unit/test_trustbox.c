@@ -237,6 +237,16 @@ static void test_refusals_are_told_now_and_then(void **state)
 	assert_false(rmdt_log_may(&limit, 1000 + 100 * every, &untold));
 }
 
+/* Names and reasons come from strangers: they must not steer a terminal. */
+static void test_lines_are_tame(void **state)
+{
+	struct place *p = *state;
+
+	rmdt_log(&p->log, RMDT_LOG_WARNING, "%s",
+		 "a\nb\x1b[2J\x7f \xc2\x9b" "2J \xc3\xa9\xc2\xa0\xc2");
+	assert_string_equal(p->last, "a?b?[2J? ??2J \xc3\xa9\xc2\xa0\xc2");
+}
+
 /* What a line says about addresses counts as long as the association lives. */
 static void test_moved(void **state)
 {
@@ -261,6 +271,42 @@ static void test_moved(void **state)
 	assert_int_equal(rmdt_trustbox_moved(&p->box, &a), 0);
 }
 
+/*
+ * The line for a new address is not that for the old one: it counts as it would for who comes in
+ * from there.
+ */
+static void test_moved_to_another_line(void **state)
+{
+	struct place *p = *state;
+	char lines[2 * RMDT_HOSTS_LINE_BYTES], base64[RMDT_TRUST_BASE64_BYTES], err[RMDT_ERROR_BYTES];
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a010203) };
+	struct rmdt_addr from;
+	struct rmdt_admission a = { .key = key_a, .from = &from, .purpose = RMDT_TUNNEL,
+				    .may = RMDT_MAY_ALL };
+
+	rmdt_trust_base64(key_a, base64);
+	snprintf(lines, sizeof(lines),
+		 "from=10.1.0.0/16 rmdt-x25519 %s\nfrom=10.2.0.0/16,only=pipe rmdt-x25519 %s\n",
+		 base64, base64);
+	write_file(p, "authorized_keys", lines);
+	assert_int_equal(rmdt_trustbox_reload(&p->box, err), 0);
+	assert_true(rmdt_address_set(&from, (struct sockaddr *)&sin, sizeof(sin)));
+	assert_int_equal(rmdt_trustbox_moved(&p->box, &a), 0);
+	assert_int_equal(a.may, RMDT_MAY_ALL);
+	sin.sin_addr.s_addr = htonl(0x0a020203);
+	assert_true(rmdt_address_set(&from, (struct sockaddr *)&sin, sizeof(sin)));
+	assert_int_equal(rmdt_trustbox_moved(&p->box, &a), RMDT_CODE_UNAUTHORISED);
+	assert_non_null(strstr(a.reason, "not for this purpose"));
+	a.purpose = RMDT_PIPE;
+	assert_int_equal(rmdt_trustbox_moved(&p->box, &a), 0);
+	assert_int_equal(a.may, RMDT_MAY_PIPE);
+	/* Without a line it may what it might. */
+	a.key = key_b;
+	a.may = RMDT_MAY_FS;
+	assert_int_equal(rmdt_trustbox_moved(&p->box, &a), 0);
+	assert_int_equal(a.may, RMDT_MAY_FS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,7 +316,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ask_unlisted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals_are_told_now_and_then, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_lines_are_tame, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moved_to_another_line, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
