@@ -12,7 +12,7 @@
 
 #include "tunnel/lookup.h"
 #include "tunnel/relay.h"
-#include "tunnel/stream.h"
+#include "tunnel/request.h"
 
 #define CLIENTS_A_TURN 64		/* accepted before other watchers get their turn */
 #define PAUSE_S 0.1			/* when there is no descriptor for another client */
@@ -83,7 +83,7 @@ static void on_client(struct ev_loop *loop, struct ev_io *io, int revents)
 			return;
 		}
 		if (access_allows(&entry->relay->opt->allow, (struct sockaddr *)&from))
-			streams_add_client(entry->relay->streams, fd, (struct sockaddr *)&from);
+			request_add_client(entry->relay->streams, fd, (struct sockaddr *)&from);
 		else
 			reset_client(entry, fd);
 	}

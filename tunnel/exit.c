@@ -10,6 +10,7 @@
 
 #include "tunnel/lookup.h"
 #include "tunnel/relay.h"
+#include "tunnel/request.h"
 #include "tunnel/stream.h"
 
 #define FRESH_US 10000000		/* how long an answer of the resolver serves new streams */
@@ -71,7 +72,7 @@ static void finish(struct attempt *a)
 
 	a->fd = -1;
 	attempt_free(a);
-	stream_connected(stream, fd);
+	request_connected(stream, fd);
 }
 
 static unsigned code_of(int error)
@@ -91,7 +92,7 @@ static void give_up(struct attempt *a)
 
 	snprintf(reason, sizeof(reason), "cannot connect to %.80s: %s", a->exit->text, strerror(error));
 	attempt_free(a);
-	stream_failed(stream, code_of(error), reason);
+	request_failed(stream, code_of(error), reason);
 }
 
 static void on_failed(struct attempt *a, int error)
@@ -197,7 +198,7 @@ static void on_found(void *ctx, const struct lookup_result *result)
 			continue;
 		}
 		attempt_free(a);
-		stream_failed(stream, STREAM_NO_NAME, result->error);
+		request_failed(stream, STREAM_NO_NAME, result->error);
 	}
 }
 
@@ -215,7 +216,7 @@ void exit_connect(struct exit_side *exit, struct stream *stream)
 	struct attempt *a = calloc(1, sizeof(*a));
 
 	if (a == NULL) {
-		stream_failed(stream, RMDT_CODE_INTERNAL, "out of memory");
+		request_failed(stream, RMDT_CODE_INTERNAL, "out of memory");
 		return;
 	}
 	a->exit = exit;
@@ -234,7 +235,7 @@ void exit_connect(struct exit_side *exit, struct stream *stream)
 	exit->waiting = a;
 	if (look_up(exit) < 0) {
 		attempt_free(a);
-		stream_failed(stream, RMDT_CODE_INTERNAL, "no thread for the resolver");
+		request_failed(stream, RMDT_CODE_INTERNAL, "no thread for the resolver");
 	}
 }
 

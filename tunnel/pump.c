@@ -9,6 +9,7 @@
 
 #include "tunnel/relay.h"
 #include "tunnel/stream.h"
+#include "tunnel/streams.h"
 
 #define TURN_BYTES (1 << 20)		/* what one way may move before others get their turn */
 #define READ_BYTES (256 << 10)		/* a block of the engine */
@@ -49,7 +50,7 @@ static int pump_up(struct stream *s)
 		ssize_t n;
 
 		if (moved >= TURN_BYTES) {
-			stream_queue_turn(s);
+			streams_queue_turn(s);
 			return 0;
 		}
 		n = read_some(s);
@@ -151,7 +152,7 @@ static void pump_down(struct stream *s)
 		ssize_t n;
 
 		if (moved >= TURN_BYTES) {
-			stream_queue_turn(s);
+			streams_queue_turn(s);
 			return;
 		}
 		n = write_some(s);

@@ -18,7 +18,8 @@
 #include "tunnel/report.h"
 #include "tunnel/route.h"
 #include "tunnel/session.h"
-#include "tunnel/stream.h"
+#include "tunnel/request.h"
+#include "tunnel/streams.h"
 
 #define EVENTS_A_TURN 256		/* of the engine, before sockets get their turn */
 #define LINE_BYTES 1024
@@ -91,14 +92,14 @@ void relay_event(struct relay *relay, const char *event, const char *key, const 
 
 static unsigned on_offer(void *ctx, const struct rmdt_offer *offer, char reason[RMDT_REASON_BYTES + 1])
 {
-	return streams_judge(ctx, offer, reason);
+	return request_judge(ctx, offer, reason);
 }
 
 static unsigned on_candidate(void *ctx, const struct rmdt_candidate *candidate)
 {
 	struct relay *relay = ctx;
 
-	return routes_admit(relay->routes, candidate);
+	return admit_judge(&relay->routes->admit, candidate);
 }
 
 static void on_log(void *ctx, int level, const char *line)
@@ -139,8 +140,8 @@ static void take_event(struct relay *relay, const struct rmdt_event *event)
 	case RMDT_EVENT_PEER_DOWN: on_down(relay, event); break;
 	case RMDT_EVENT_PEER_MOVED: routes_on_moved(relay->routes, event->peer); break;
 	case RMDT_EVENT_MESSAGE: on_message(relay, event->peer); break;
-	case RMDT_EVENT_IN_OPEN: streams_on_in_open(relay->streams, event->in); break;
-	default: streams_on_event(relay->streams, event); break;
+	case RMDT_EVENT_IN_OPEN: request_on_in_open(relay->streams, event->in); break;
+	default: stream_on_event(event); break;
 	}
 }
 
@@ -329,7 +330,7 @@ static int set_up(struct relay *relay, char *err)
 	const struct relay_options *opt = relay->opt;
 	bool is_entry = relay->role == RELAY_ENTRY;
 	const struct target *far = is_entry ? &opt->remote : &opt->local, *near = is_entry ? &opt->local : &opt->remote;
-	int ret = routes_new(relay, far, &relay->routes);
+	int ret = routes_new(relay, far, &relay->routes, err);
 
 	if (ret == 0)
 		ret = streams_new(relay, &relay->streams);

@@ -34,8 +34,8 @@ static void write_routes(const struct relay *relay, struct json *json)
 		const struct route *route = &relay->routes->at[i];
 
 		json_object(json, NULL);
-		json_text(json, "host", route->at.host);
-		json_number(json, "port", route->at.port);
+		json_text(json, "host", route->place.at.host);
+		json_number(json, "port", route->place.at.port);
 		json_flag(json, "up", route->link != NULL && route->link->settled);
 		json_seconds(json, "since", now_us - (route->since_us ? route->since_us : relay->started_us));
 		json_number(json, "ups", route->ups);

@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tunnel/route.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tunnel/relay.h"
-#include "tunnel/stream.h"
+#include "tunnel/streams.h"
 
 #define BACKOFF_LEAST_S 0.2
 #define BACKOFF_MOST_S 2.0		/* a relay that returns is served within 3 s */
 #define BACKOFF_REFUSED_S 5.0		/* a refusal does not change by itself */
-#define RELOOK_S 60.0			/* names that are used are looked up so often */
 #define SETTLE_LEAST_S 0.05
 
 static void dial(struct route *route);
-static void look_up(struct route *route);
 static void on_settle(struct ev_loop *loop, struct ev_timer *timer, int revents);
 
 /* ---- links ---- */
@@ -106,7 +100,7 @@ static void dial_in(struct route *route, double delay_s)
 	/* A quarter of chance, so that two relays do not go on crossing each other. */
 	double chance = 0.75 + 0.5 * (double)rand() / RAND_MAX;
 
-	if (route->at.host[0] == '\0' || relay->is_draining)
+	if (place_is_nowhere(&route->place) || relay->is_draining)
 		return;
 	ev_timer_stop(relay->loop, &route->redial);
 	ev_timer_set(&route->redial, delay_s * chance, 0.);
@@ -133,10 +127,10 @@ static void on_redial(struct ev_loop *loop, struct ev_timer *timer, int revents)
 static void dial(struct route *route)
 {
 	struct relay *relay = route->routes->relay;
-	struct rmdt_connect_options opt = { .to = route->at, .purpose = RMDT_TUNNEL };
+	struct rmdt_connect_options opt = { .to = route->place.at, .purpose = RMDT_TUNNEL };
 	struct link *link;
 
-	if (relay->is_draining || route->link != NULL || route->dial != NULL || route->at.host[0] == '\0')
+	if (relay->is_draining || route->link != NULL || route->dial != NULL || place_is_nowhere(&route->place))
 		return;
 	link = link_new(route->routes);
 	if (link == NULL)
@@ -169,7 +163,7 @@ static void cancel_dial(struct route *route)
 
 /* ---- up ---- */
 
-static bool found_at(const struct route *route, const char *numeric, bool *same_port)
+static bool found_at(struct route *route, const char *numeric, bool *same_port)
 {
 	struct rmdt_endpoint at;
 	struct lookup_result one;
@@ -179,16 +173,12 @@ static bool found_at(const struct route *route, const char *numeric, bool *same_
 	if (rmdt_parse_endpoint(numeric, 0, &at, err) < 0)
 		return false;
 	lookup_now(at.host, at.port, false, &one);
-	*same_port = at.port == route->at.port;
-	for (size_t i = 0; one.n > 0 && i < route->found.n; i++) {
-		if (access_same_host((struct sockaddr *)&one.addr[0], (struct sockaddr *)&route->found.addr[i]))
-			return true;
-	}
-	return false;
+	*same_port = at.port == route->place.at.port;
+	return one.n > 0 && place_has(&route->place, (struct sockaddr *)&one.addr[0]);
 }
 
 /* How much speaks for a link that came in to belong to this route. */
-static unsigned evidence(const struct route *route, const struct link *link)
+static unsigned evidence(struct route *route, const struct link *link)
 {
 	bool same_port, same_key = route->ups > 0 && memcmp(route->last_key, link->key, sizeof(link->key)) == 0;
 
@@ -196,7 +186,7 @@ static unsigned evidence(const struct route *route, const struct link *link)
 		return same_port ? 4 : same_key ? 3 : 2;
 	if (same_key)
 		return 3;
-	return route->at.host[0] == '\0' || route->routes->n == 1;
+	return place_is_nowhere(&route->place) || route->routes->n == 1;
 }
 
 /* A link that only may belong to a route does not push aside one that is up. */
@@ -224,7 +214,7 @@ static void settle(struct link *link)
 	struct route *route = link->route;
 
 	link->settled = true;
-	relay_log(relay, 1, "%s is up%s%s%s%s", route != NULL ? route->text : "a relay",
+	relay_log(relay, 1, "%s is up%s%s%s%s", route != NULL ? route->place.text : "a relay",
 		  link->inbound ? ", dialled from " : " at ", link->address, link->name[0] != '\0' ? ", named " : "",
 		  link->name);
 	relay_event(relay, "up", "relay", link->address);
@@ -337,7 +327,7 @@ void routes_on_moved(struct routes *routes, struct rmdt_peer *peer)
 	if (link == NULL)
 		return;
 	rmdt_peer_info(peer, &info);
-	relay_log(routes->relay, 1, "%s has moved from %s to %s", link->route != NULL ? link->route->text : "a relay",
+	relay_log(routes->relay, 1, "%s has moved from %s to %s", link->route != NULL ? link->route->place.text : "a relay",
 		  link->address, info.address);
 	relay_event(routes->relay, "moved", "relay", info.address);
 	memcpy(link->address, info.address, sizeof(link->address));
@@ -353,7 +343,7 @@ static void tell_down(struct route *route, bool was_up, unsigned code, const cha
 	if (route->told_code == code && !was_up)
 		return;
 	route->told_code = code;
-	relay_log(route->routes->relay, 1, "%s %s: %s", route->text,
+	relay_log(route->routes->relay, 1, "%s %s: %s", route->place.text,
 		  was_up ? "is down" : "cannot be reached yet", why);
 }
 
@@ -371,12 +361,12 @@ static void on_route_down(struct route *route, bool was_up, unsigned code, const
 		return;
 	}
 	tell_down(route, was_up, code, reason);
-	look_up(route);
+	place_look_up(&route->place);
 	if (!was_up) {
 		back_off(route, code);
 		return;
 	}
-	relay_event(relay, "down", "relay", route->text);
+	relay_event(relay, "down", "relay", route->place.text);
 	/* Who said goodbye is not there at once. */
 	dial_in(route, code == RMDT_CODE_CLOSED ? BACKOFF_LEAST_S : 0.02);
 }
@@ -401,182 +391,44 @@ void routes_on_down(struct routes *routes, struct rmdt_peer *peer, unsigned code
 	link_free(link);
 }
 
-/* ---- names ---- */
-
-static bool is_no_name(int fault)
-{
-	return fault == EAI_NONAME
-#ifdef EAI_NODATA
-	       || fault == EAI_NODATA
-#endif
-		;
-}
-
-static void on_found(void *ctx, const struct lookup_result *result)
-{
-	struct route *route = ctx;
-	struct routes *routes = route->routes;
-
-	route->lookup = NULL;
-	if (result->n == 0) {
-		/* What we had is better than nothing, but a name that never existed is a mistake of the user. */
-		if (is_no_name(result->fault) && !route->was_found)
-			relay_fail(routes->relay, "%s", result->error);
-		return;
-	}
-	route->was_found = true;
-	pthread_mutex_lock(&routes->lock);
-	route->found = *result;
-	pthread_mutex_unlock(&routes->lock);
-}
-
-static void look_up(struct route *route)
-{
-	struct relay *relay = route->routes->relay;
-
-	if (route->lookup != NULL || route->at.host[0] == '\0' || route->is_numeric)
-		return;
-	if (lookup_start(relay->loop, route->at.host, route->at.port, on_found, route, &route->lookup) < 0)
-		route->lookup = NULL;
-	ev_timer_again(relay->loop, &route->relook);
-}
-
-static void on_relook(struct ev_loop *loop, struct ev_timer *timer, int revents)
-{
-	(void)loop;
-	(void)revents;
-	look_up(timer->data);
-}
-
-static void on_stranger(struct ev_loop *loop, struct ev_async *async, int revents)
-{
-	struct routes *routes = async->data;
-
-	(void)loop;
-	(void)revents;
-	for (size_t i = 0; i < routes->n; i++)
-		look_up(&routes->at[i]);
-}
-
-/* ---- who may come in ---- */
-
-static bool comes_from(struct route *route, const struct sockaddr *addr)
-{
-	bool yes = false;
-
-	pthread_mutex_lock(&route->routes->lock);
-	for (size_t i = 0; i < route->found.n && !yes; i++)
-		yes = access_same_host(addr, (const struct sockaddr *)&route->found.addr[i]);
-	pthread_mutex_unlock(&route->routes->lock);
-	return yes;
-}
-
-static bool may_tell_refusal(struct routes *routes)
-{
-	uint64_t now_us = relay_now_us();
-	bool yes;
-
-	pthread_mutex_lock(&routes->lock);
-	yes = now_us - routes->refused_us >= 1000000;
-	if (yes)
-		routes->refused_us = now_us;
-	pthread_mutex_unlock(&routes->lock);
-	return yes;
-}
-
-static void tell_refusal(struct routes *routes, const struct rmdt_candidate *c, const char *why)
-{
-	char host[INET6_ADDRSTRLEN] = "", port[8] = "";
-	socklen_t len = c->addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-
-	if (!may_tell_refusal(routes))
-		return;
-	(void)getnameinfo(c->addr, len, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
-	relay_log(routes->relay, 1, "refused %s port %s with the key %s: %s", host, port, c->fingerprint, why);
-}
-
-unsigned routes_admit(struct routes *routes, const struct rmdt_candidate *c)
-{
-	char err[RMDT_ERROR_BYTES] = "";
-	bool is_known = false;
-
-	if (!c->inbound)
-		return 0;
-	if (!routes->relay->is_ready)
-		return RMDT_CODE_BUSY;
-	if (routes->relay->is_draining)
-		return RMDT_CODE_CLOSED;
-	if (c->listed || c->psk)
-		return 0;
-	for (size_t i = 0; i < routes->n; i++) {
-		if (!comes_from(&routes->at[i], c->addr))
-			continue;
-		is_known = true;
-		if (rmdt_engine_pin(routes->relay->engine, &routes->at[i].at, c->key, err) == 0)
-			return 0;
-	}
-	if (is_known) {
-		tell_refusal(routes, c, err);
-		return RMDT_CODE_KEY_CHANGED;
-	}
-	tell_refusal(routes, c, "neither is its key listed nor does rmdt:// name its address");
-	/* The name may have got another address since. */
-	ev_async_send(routes->relay->loop, &routes->stranger);
-	return RMDT_CODE_UNAUTHORISED;
-}
-
 /* ---- life ---- */
 
-static bool is_numeric(const char *host)
+static int init_route(struct routes *routes, struct route *route, const struct rmdt_endpoint *at, char *err)
 {
-	struct in6_addr addr;
+	int ret = place_init(&route->place, routes->relay, at, err);
 
-	return strchr(host, ':') != NULL || inet_pton(AF_INET, host, &addr) == 1;
-}
-
-static void init_route(struct routes *routes, struct route *route, const struct rmdt_endpoint *at)
-{
+	if (ret < 0)
+		return ret;
 	route->routes = routes;
-	route->at = *at;
 	route->backoff_s = BACKOFF_LEAST_S;
 	route->since_us = relay_now_us();
-	if (at->host[0] == '\0')
-		snprintf(route->text, sizeof(route->text), "the far relay");
-	else if (strchr(at->host, ':') != NULL)
-		snprintf(route->text, sizeof(route->text), "rmdt://[%s]:%u", at->host, at->port);
-	else
-		snprintf(route->text, sizeof(route->text), "rmdt://%s:%u", at->host, at->port);
-	route->is_numeric = is_numeric(at->host);
-	if (route->is_numeric)
-		lookup_now(at->host, at->port, false, &route->found);
 	ev_init(&route->redial, on_redial);
 	route->redial.data = route;
-	ev_init(&route->relook, on_relook);
-	route->relook.data = route;
-	route->relook.repeat = RELOOK_S;
+	return 0;
 }
 
-int routes_new(struct relay *relay, const struct target *target, struct routes **out)
+int routes_new(struct relay *relay, const struct target *target, struct routes **out, char *err)
 {
 	struct routes *routes = calloc(1, sizeof(*routes));
+	int ret = 0;
 
 	if (routes == NULL)
 		return -ENOMEM;
 	routes->relay = relay;
-	pthread_mutex_init(&routes->lock, NULL);
-	for (; routes->n < target->n; routes->n++)
-		init_route(routes, &routes->at[routes->n], &target->at[routes->n]);
-	ev_async_init(&routes->stranger, on_stranger);
-	routes->stranger.data = routes;
-	ev_async_start(relay->loop, &routes->stranger);
-	*out = routes;
-	return 0;
+	admit_init(&routes->admit, routes);
+	for (; ret == 0 && routes->n < target->n; routes->n += ret == 0)
+		ret = init_route(routes, &routes->at[routes->n], &target->at[routes->n], err);
+	if (ret == 0)
+		*out = routes;
+	else
+		routes_free(routes);
+	return ret;
 }
 
 void routes_start(struct routes *routes)
 {
 	for (size_t i = 0; i < routes->n; i++) {
-		look_up(&routes->at[i]);
+		place_look_up(&routes->at[i].place);
 		dial(&routes->at[i]);
 	}
 }
@@ -587,9 +439,7 @@ void routes_rest(struct routes *routes)
 		struct route *route = &routes->at[i];
 
 		ev_timer_stop(routes->relay->loop, &route->redial);
-		ev_timer_stop(routes->relay->loop, &route->relook);
-		lookup_cancel(route->lookup);
-		route->lookup = NULL;
+		place_rest(&route->place);
 		cancel_dial(route);
 	}
 }
@@ -609,7 +459,8 @@ void routes_free(struct routes *routes)
 {
 	if (routes == NULL)
 		return;
-	ev_async_stop(routes->relay->loop, &routes->stranger);
-	pthread_mutex_destroy(&routes->lock);
+	admit_fini(&routes->admit);
+	for (size_t i = 0; i < routes->n; i++)
+		place_fini(&routes->at[i].place);
 	free(routes);
 }

@@ -3,18 +3,18 @@
 #define TUNNEL_ROUTE_H
 
 #include <ev.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <rmdt/rmdt.h>
 
-#include "tunnel/lookup.h"
+#include "tunnel/admit.h"
+#include "tunnel/place.h"
 #include "tunnel/target.h"
 
 /*
  * Remote relays. A route is one rmdt:// of the command line, dialled again and again; a link is one association, dialled
- * by us or come in. Everything is for the loop's thread except routes_admit.
+ * by us or come in. Everything is for the loop's thread.
  */
 
 struct relay;
@@ -37,8 +37,7 @@ struct link {
 
 struct route {
 	struct routes *routes;
-	struct rmdt_endpoint at;	/* host "": never dialled, the far relay comes to us */
-	char text[300];			/* "host:port" */
+	struct place place;
 	struct link *link;		/* up, and the best of those that are; NULL: none */
 	struct link *dial;		/* under way; NULL: none */
 	struct ev_timer redial;
@@ -47,30 +46,24 @@ struct route {
 	uint64_t ups;			/* how often it went up */
 	unsigned told_code;		/* why it is down, as far as the operator has been told */
 	uint8_t last_key[RMDT_KEY_BYTES];	/* of the last association, when ups > 0 */
-	struct lookup *lookup;
-	struct ev_timer relook;
-	bool is_numeric;		/* never to be looked up */
-	bool was_found;			/* the name has been found once */
-	struct lookup_result found;	/* under routes->lock, for routes_admit */
 };
 
 struct routes {
 	struct relay *relay;
 	struct link *links;
-	pthread_mutex_t lock;		/* of every route's `found` */
-	struct ev_async stranger;	/* somebody came from an address that we do not know (any more) */
-	uint64_t refused_us;		/* under lock: when a refusal was last told */
+	struct admit admit;
 	size_t next;			/* for --balance */
 	size_t n;
 	struct route at[TARGET_PLACES_MAX];
 };
 
-int routes_new(struct relay *relay, const struct target *target, struct routes **routes);
+/* -EINVAL with err (RMDT_ERROR_BYTES): an address cannot be used on this machine. */
+int routes_new(struct relay *relay, const struct target *target, struct routes **routes, char *err);
 /* Begin to look up and to dial; relay->engine is there from now on. */
 void routes_start(struct routes *routes);
 /* No more dialling; what is up stays. */
 void routes_rest(struct routes *routes);
-/* Gives every link back. After the streams and before the loop; NULL is fine. The engine asks routes_admit until its end. */
+/* Gives every link back. After the streams and before the loop; NULL is fine. The engine asks routes->admit until its end. */
 void routes_drop_links(struct routes *routes);
 void routes_free(struct routes *routes);	/* after the engine */
 
@@ -84,8 +77,5 @@ void routes_on_up(struct routes *routes, struct rmdt_peer *peer);
 /* The link is gone after this. */
 void routes_on_down(struct routes *routes, struct rmdt_peer *peer, unsigned code, const char *reason);
 void routes_on_moved(struct routes *routes, struct rmdt_peer *peer);
-
-/* rmdt_engine_options.admit with the rule of first use. On an I/O thread. */
-unsigned routes_admit(struct routes *routes, const struct rmdt_candidate *candidate);
 
 #endif

@@ -5,18 +5,15 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include <rmdt/rmdt.h>
-
-#include "tunnel/pollset.h"
 
 /*
  * One TCP connection of this relay with its two flows. Bytes go up from the socket into the out-flow and down from the
  * in-flow into the socket. At the entry the out-flow is the request and the in-flow the reply; at the exit the other way round.
+ * request.c begins them, pump.c moves their bytes, stream.c ends them.
  */
 
-struct relay;
 struct link;
 struct attempt;
 struct streams;
@@ -32,7 +29,6 @@ enum stream_code {
 };
 
 #define STREAM_VERSION 1		/* first byte of a request's metadata */
-#define STREAM_BUCKETS 1024
 
 enum stream_state {
 	STREAM_WAITING,			/* entry: no association yet; nothing is read */
@@ -75,50 +71,15 @@ struct stream {
 	uint64_t started_us;
 };
 
-struct streams {
-	struct relay *relay;
-	struct stream *first;
-	struct stream *bucket[STREAM_BUCKETS];
-	struct pollset sockets;
-	struct stream *turn, **turn_end;
-	struct ev_idle turns;
-	uint32_t next_number;
-	uint32_t limit;			/* more clients than this are reset */
-};
-
-int streams_new(struct relay *relay, struct streams **streams);
-void streams_free(struct streams *streams);	/* resets what is left; NULL is fine */
-
-/* ---- the entry ---- */
-
-/* A client, connected; the stream owns fd, also when this fails. Waits for an association when there is none. */
-void streams_add_client(struct streams *streams, int fd, const struct sockaddr *from);
-/* An association is there: those who wait take it. NULL is fine. */
-void streams_on_link_up(struct streams *streams);
-
-/* ---- events of the engine ---- */
-
-/* Judges an offer, on an I/O thread: 0 or a code. */
-unsigned streams_judge(const struct relay *relay, const struct rmdt_offer *offer, char *reason);
-/* A flow that was accepted: a request at the exit, a reply at the entry. Takes the handle. */
-void streams_on_in_open(struct streams *streams, struct rmdt_in *in);
-void streams_on_event(struct streams *streams, const struct rmdt_event *event);
-/* Its streams end with it. NULL is fine. */
-void streams_on_link_down(struct streams *streams, const struct link *link);
-
-/* ---- the exit ---- */
-
-/* The server answered: fd is the stream's from now on. */
-void stream_connected(struct stream *stream, int fd);
-/* It did not: code is of enum stream_code. The stream is gone. */
-void stream_failed(struct stream *stream, unsigned code, const char *reason);
-
-/* ---- between stream.c and pump.c ---- */
-
+/* Takes a connected socket; -errno: it has been closed. */
+int stream_adopt(struct stream *stream, int fd);
 /* Move what can be moved, at most a turn's worth. The stream may be gone after it. */
 void stream_pump(struct stream *stream);
 /* The socket told something. The stream may be gone after it. */
 void stream_on_socket(void *stream, uint32_t events);
+/* One of its flows did. The stream may be gone after it. */
+void stream_on_event(const struct rmdt_event *event);
+
 /* Ends both ways at once, on both sides, with resets. The stream is gone. */
 void stream_abort(struct stream *stream, unsigned code, const char *reason);
 /* The own socket broke. The stream may be gone after it. */
@@ -128,7 +89,7 @@ bool stream_goes_on(struct stream *stream);
 void stream_close_socket(struct stream *stream, bool with_reset);
 /* Resets the socket once it has delivered what it holds. */
 void stream_reset_later(struct stream *stream);
-/* Gets a turn later, after others. */
-void stream_queue_turn(struct stream *stream);
+/* Gives back what it has; flows that have not ended are reset by that. */
+void stream_free(struct stream *stream);
 
 #endif
