@@ -25,8 +25,12 @@ static ssize_t read_some(struct stream *s)
 	ssize_t n;
 
 	/* Without room the bytes stay in the kernel, and its window tells the peer. OUT_ROOM comes then. */
-	if (rmdt_out_reserve(s->out, READ_BYTES, &span, 0, NULL) < 0)
+	n = rmdt_out_reserve(s->out, READ_BYTES, &span, 0, NULL);
+	if (n == -EAGAIN)
+		stall_on_no_room(&s->home->stall, s);
+	if (n < 0)
 		return -EAGAIN;
+	s->up_stuck_us = 0;
 	do
 		n = recv(s->fd, span.ptr, span.len, 0);
 	while (n < 0 && errno == EINTR);
@@ -134,8 +138,12 @@ static ssize_t write_some(struct stream *s)
 	do
 		n = send(s->fd, ptr, (size_t)ready, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n < ready)
+	if (n > 0)
+		s->down_stuck_us = 0;
+	if (n < ready) {
 		s->can_write = false;
+		stall_on_stuck(&s->home->stall, &s->down_stuck_us);
+	}
 	if (n < 0 && errno != EAGAIN)
 		on_write_error(s, errno);
 	if (n < 0)

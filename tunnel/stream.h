@@ -68,6 +68,7 @@ struct stream {
 	struct attempt *attempt;	/* of tunnel/exit; NULL */
 	char client[64];		/* "address:port", of the client */
 	uint64_t up_bytes, down_bytes;
+	uint64_t up_stuck_us, down_stuck_us;	/* since when that way has not moved although it wants to; 0: it moves */
 	uint64_t started_us;
 };
 

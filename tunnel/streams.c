@@ -183,6 +183,7 @@ int streams_new(struct relay *relay, struct streams **out)
 	/* Among other work, not after it. */
 	ev_set_priority(&streams->turns, EV_MAXPRI);
 	streams->turns.data = streams;
+	stall_init(&streams->stall, streams);
 	*out = streams;
 	return 0;
 }
@@ -194,6 +195,7 @@ void streams_free(struct streams *streams)
 	while (streams->first != NULL)
 		stream_abort(streams->first, RMDT_CODE_CLOSED, "the relay ended");
 	ev_idle_stop(streams->relay->loop, &streams->turns);
+	stall_fini(&streams->stall);
 	pollset_fini(&streams->sockets);
 	free(streams);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "tunnel/pollset.h"
+#include "tunnel/stall.h"
 #include "tunnel/stream.h"
 
 /* All streams of a relay: their numbers, their sockets, and whose turn it is when there is much to move. */
@@ -21,6 +22,7 @@ struct streams {
 	struct pollset sockets;
 	struct stream *turn, **turn_end;
 	struct ev_idle turns;
+	struct stall stall;
 	uint32_t next_number;
 	uint32_t limit;			/* more clients than this are reset */
 };
