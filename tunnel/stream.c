@@ -22,6 +22,17 @@
 
 /* ---- sockets ---- */
 
+/*
+ * Until its stream has ended well, a socket is one to be reset: also when this process is killed, and the kernel closes it.
+ * A plain end would pass for the end of what has been sent.
+ */
+static void set_reset_on_close(int fd, bool yes)
+{
+	struct linger linger = { .l_onoff = yes };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 static void set_manners(int fd)
 {
 	int one = 1, idle = KEEPALIVE_IDLE_S, every = KEEPALIVE_EVERY_S, count = KEEPALIVE_COUNT;
@@ -38,6 +49,7 @@ int stream_adopt(struct stream *s, int fd)
 	int ret;
 
 	set_manners(fd);
+	set_reset_on_close(fd, true);
 	ret = pollset_add(&s->home->sockets, fd, s);
 	if (ret < 0)
 		close(fd);
@@ -50,12 +62,9 @@ int stream_adopt(struct stream *s, int fd)
 
 void stream_close_socket(struct stream *s, bool with_reset)
 {
-	struct linger now = { .l_onoff = 1 };
-
 	if (s->fd < 0)
 		return;
-	if (with_reset)
-		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	set_reset_on_close(s->fd, with_reset);
 	pollset_remove(&s->home->sockets, s->fd, s);
 	close(s->fd);
 	s->fd = -1;
