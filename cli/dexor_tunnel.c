@@ -9,6 +9,7 @@
 #include "cli/dexor.h"
 #include "cli/options.h"
 #include "cli/settings.h"
+#include "cli/text.h"
 #include "tunnel/relay.h"
 
 #define PROGRAM "dexor tunnel"
@@ -269,6 +270,14 @@ static int open_json(struct command *c)
 	return -EIO;
 }
 
+/* What was typed is quoted, and must not steer a terminal. */
+static void complain(const char *why, const char *hint)
+{
+	char plain[RMDT_ERROR_BYTES];
+
+	fprintf(stderr, PROGRAM ": %s%s\n", text_plain(why, plain, sizeof(plain)), hint);
+}
+
 static int run(struct command *c)
 {
 	struct relay *relay = NULL;
@@ -279,7 +288,7 @@ static int run(struct command *c)
 	if (ret == 0)
 		ret = relay_new(&c->relay, &relay, c->err);
 	if (ret < 0) {
-		fprintf(stderr, PROGRAM ": %s\n", c->err);
+		complain(c->err, "");
 		return DEXOR_EXIT_FAILED;
 	}
 	ret = relay_run(relay);
@@ -306,7 +315,7 @@ int dexor_tunnel_main(int argc, char **argv)
 	if (ret == 0) {
 		status = run(&c);
 	} else if (ret < 0) {
-		fprintf(stderr, PROGRAM ": %s%s\n", c.err[0] != '\0' ? c.err : rmdt_strerror(ret), hint);
+		complain(c.err[0] != '\0' ? c.err : rmdt_strerror(ret), hint);
 		status = DEXOR_EXIT_USAGE;
 	}
 	rmdt_config_free(c.relay.config);

@@ -40,6 +40,7 @@ wrong '"tcp://a:1,b:2"' tcp://a:1,b:2 rmdt://b
 wrong '"rmdt://:99"' rmdt://:99 tcp://a:1
 wrong '"rmdt://a,,b"' tcp://:1 rmdt://a,,b
 wrong '"rmdt://a,a:2312"' tcp://:1 rmdt://a,a:2312
+wrong '"rmdt://a?b"' tcp://:1 $'rmdt://a\nb'
 wrong 'one of the two must be rmdt://' tcp://:1 tcp://a:1
 wrong 'one of the two must be rmdt://' rmdt://a rmdt://b
 wrong '--port "0"' --port 0 tcp://:1 rmdt://a
@@ -67,6 +68,8 @@ refuses 1 "tcp://127.0.0.1:$port\": Address already in use" tunnel --port "${POR
 refuses 1 'name "no-such-host.invalid"' tunnel --port "${PORT[entry]}" tcp://no-such-host.invalid:1 rmdt://127.0.0.1
 refuses 1 'name "no-such-host.invalid"' tunnel --port "${PORT[entry]}" "tcp://127.0.0.1:$(free_tcp_port)" rmdt://no-such-host.invalid
 refuses 1 'name "no-such-host.invalid"' tunnel --port "${PORT[entry]}" rmdt://127.0.0.1 tcp://no-such-host.invalid:22
+refuses 1 'fe80::1%no-such-link' tunnel --port "${PORT[entry]}" "tcp://127.0.0.1:$port" 'rmdt://[fe80::1%no-such-link]'
+refuses 1 '"fe80::1": an address of a link needs its interface' tunnel --port "${PORT[entry]}" "tcp://127.0.0.1:$port" 'rmdt://[fe80::1]'
 refuses 1 /nonexistent/x tunnel --json /nonexistent/x tcp://:1 rmdt://a
 refuses 1 /nonexistent/psk tunnel --psk /nonexistent/psk --port "${PORT[entry]}" rmdt://127.0.0.1 tcp://127.0.0.1:1
 # A second instance.
