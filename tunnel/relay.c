@@ -153,7 +153,8 @@ static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	for (int i = 0; i < EVENTS_A_TURN; i++) {
+	/* After relay_fail, until the loop ends, nothing more is to be said. */
+	for (int i = 0; i < EVENTS_A_TURN && relay->status == 0; i++) {
 		if (rmdt_engine_next_event(relay->engine, &event, 0, NULL) < 0)
 			return;
 		take_event(relay, &event);
