@@ -358,6 +358,9 @@ int relay_new(const struct relay_options *opt, struct relay **out, char *err)
 	relay->opt = opt;
 	relay->role = opt->local.scheme == TARGET_RMDT ? RELAY_EXIT : RELAY_ENTRY;
 	relay->started_us = relay_now_us();
+	(void)rmdt_config_number(opt->config, "keepalive", &relay->silence_us);
+	/* Two signs of life were due, and a round trip. */
+	relay->silence_us = 2 * relay->silence_us + 1000000;
 	/* Two relays that are started at once shall not dial in step. */
 	srand((unsigned)relay->started_us ^ (unsigned)getpid());
 	relay->log_level = strcmp(level, "error") == 0 ? 0 : strcmp(level, "warning") == 0 ? 1 :

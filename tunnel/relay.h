@@ -71,6 +71,7 @@ struct relay {
 	struct relay_counters count;
 	atomic_bool is_ready;		/* all of the above is there, for callbacks on I/O threads */
 	atomic_bool is_draining;	/* no new streams */
+	uint64_t silence_us;		/* an association that has heard nothing for so long is out of order */
 	int log_level;			/* lines above it are not told */
 	int status;			/* what relay_run returns */
 	uint64_t started_us;		/* CLOCK_MONOTONIC */

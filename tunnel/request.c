@@ -18,6 +18,30 @@
 
 /* ---- the entry ---- */
 
+static void on_not_joined(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	struct stream *s = timer->data;
+	struct relay *relay = s->home->relay;
+
+	(void)loop;
+	(void)revents;
+	relay->count.failed++;
+	relay_log(relay, 1, "client %s: reset, the relay does not answer", s->client);
+	stream_abort(s, STREAM_TIMEOUT, "");
+}
+
+/* Where outages are to fail, so does one that nobody has noticed yet. OUT_JOINED stops the timer. */
+static void await_joined(struct stream *s)
+{
+	struct relay *relay = s->home->relay;
+
+	ev_timer_stop(relay->loop, &s->timer);
+	if (!relay->opt->fail_on_outage)
+		return;
+	ev_timer_init(&s->timer, on_not_joined, (double)relay->silence_us / 1e6, 0.);
+	ev_timer_start(relay->loop, &s->timer);
+}
+
 /* The name tells the exit which stream it is ("tcp 17"), the metadata for whom: version, "192.0.2.1:40000". */
 static int open_request(struct stream *s, struct link *link)
 {
@@ -37,10 +61,10 @@ static int open_request(struct stream *s, struct link *link)
 		ret = rmdt_out_join(s->out, link->peer, 0);
 	if (ret < 0)
 		return ret;
-	ev_timer_stop(s->home->relay->loop, &s->timer);
 	s->home->relay->count.waiting_streams--;
 	s->link = link;
 	s->state = STREAM_OPENING;
+	await_joined(s);
 	return 0;
 }
 
@@ -65,7 +89,7 @@ void request_start(struct stream *s)
 	int ret;
 
 	if (link == NULL) {
-		if (!relay->opt->fail_on_outage || routes_any_up(relay->routes))
+		if (!relay->opt->fail_on_outage || routes_any_settling(relay->routes))
 			return;
 		relay->count.failed++;
 		relay_log(relay, 1, "client %s: reset, no relay can be reached", s->client);

@@ -53,18 +53,26 @@ struct link *routes_find(struct routes *routes, const struct rmdt_peer *peer)
 	return rmdt_peer_user(peer);
 }
 
-bool routes_any_up(const struct routes *routes)
+bool routes_any_settling(const struct routes *routes)
 {
 	for (size_t i = 0; i < routes->n; i++) {
-		if (routes->at[i].link != NULL)
+		if (routes->at[i].link != NULL && !routes->at[i].link->settled)
 			return true;
 	}
 	return false;
 }
 
+static bool is_silent(const struct link *link)
+{
+	struct rmdt_peer_info info;
+
+	return rmdt_peer_info(link->peer, &info) == 0 && info.silent_us > link->routes->relay->silence_us;
+}
+
 struct link *routes_pick(struct routes *routes)
 {
 	size_t first = routes->relay->opt->balance ? routes->next : 0;
+	struct link *silent = NULL;
 
 	for (size_t i = 0; i < routes->n; i++) {
 		size_t at = (first + i) % routes->n;
@@ -72,10 +80,15 @@ struct link *routes_pick(struct routes *routes)
 
 		if (link == NULL || !link->settled)
 			continue;
+		if (is_silent(link)) {
+			silent = silent == NULL ? link : silent;
+			continue;
+		}
 		routes->next = at + 1;
 		return link;
 	}
-	return NULL;
+	/* It may be heard again, and nobody else is there. */
+	return routes->relay->opt->fail_on_outage ? NULL : silent;
 }
 
 /* The newest of a route's settled links is the best: an older one is about to be found dead. */

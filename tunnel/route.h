@@ -67,11 +67,15 @@ void routes_rest(struct routes *routes);
 void routes_drop_links(struct routes *routes);
 void routes_free(struct routes *routes);	/* after the engine */
 
-/* The link that a new stream (or datagram) should take; NULL: none is up. */
+/*
+ * The link that a new stream (or datagram) should take: one that has been heard of late, or else, unless outages are to fail,
+ * any. NULL: none is up.
+ */
 struct link *routes_pick(struct routes *routes);
 /* The link of a peer that an event named; NULL: none. */
 struct link *routes_find(struct routes *routes, const struct rmdt_peer *peer);
-bool routes_any_up(const struct routes *routes);
+/* Whether one is up that will be usable in a moment. */
+bool routes_any_settling(const struct routes *routes);
 
 void routes_on_up(struct routes *routes, struct rmdt_peer *peer);
 /* The link is gone after this. */

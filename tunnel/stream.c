@@ -138,6 +138,14 @@ void stream_on_broken(struct stream *s, int error)
 	(void)stream_goes_on(s);
 }
 
+/* The far relay has taken the request in, or the reply. */
+static void on_joined(struct stream *s)
+{
+	s->is_taken = true;
+	if (s->state == STREAM_OPENING)
+		ev_timer_stop(s->home->relay->loop, &s->timer);
+}
+
 static void on_confirmed(struct stream *s)
 {
 	s->up = WAY_DONE;
@@ -201,7 +209,7 @@ void stream_on_event(const struct rmdt_event *event)
 	switch (event->kind) {
 	case RMDT_EVENT_IN_READABLE:
 	case RMDT_EVENT_OUT_ROOM: stream_pump(s); break;
-	case RMDT_EVENT_OUT_JOINED: s->is_taken = true; break;
+	case RMDT_EVENT_OUT_JOINED: on_joined(s); break;
 	case RMDT_EVENT_OUT_CONFIRMED: on_confirmed(s); break;
 	case RMDT_EVENT_OUT_LOST: on_lost(s, event); break;
 	case RMDT_EVENT_IN_RESET: on_reset(s, event); break;

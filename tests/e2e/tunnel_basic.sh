@@ -81,4 +81,27 @@ wait_for "tcp_port_used $LISTEN"
 timeout 3 "$tcpload" run 127.0.0.1 "$LISTEN" 1 1 1 clean >"$TMP/err" 2>&1 && fail "no relay, and no reset"
 says entry "no relay can be reached"
 assert_contains "$TMP/exit.json" '"event":"up"'
+
+# A relay that has fallen silent is none, long before --hold is over; and it is one again when it is heard.
+kill "${PID[entry]}"
+ends entry 0
+: >"$TMP/entry.err"
+: >"$TMP/exit.err"
+exit_relay exit "tcp://127.0.0.1:$SERVER"
+entry_relay entry "tcp://127.0.0.1:$LISTEN" --on-outage fail --keepalive 0.5s
+await_up
+works() {
+	local got
+	got=$(timeout 10 socat -t 8 - "TCP:127.0.0.1:$LISTEN" <<<"hello" 2>"$TMP/err") || return
+	[[ $got == hello ]]
+}
+works || fail "$(cat "$TMP/err")"
+kill -STOP "${PID[exit]}"
+status=0
+works || status=$?
+((status == 1)) || fail "exit $status instead of a reset: $(cat "$TMP/err")"
+says entry "the relay does not answer"
+wait_for '! works && grep -q "no relay can be reached" "$TMP/entry.err"'
+kill -CONT "${PID[exit]}"
+wait_for works
 exit 0
