@@ -8,6 +8,7 @@
 
 #include "cli/options.h"
 #include "cli/pipe.h"
+#include "cli/settings.h"
 #include "cli/stop.h"
 
 #define RECEIVERS_MAX 1024		/* what one command line can sensibly name */
@@ -36,18 +37,10 @@ static const struct options_entry table[] = {
 /* The settings that belong on the first screen. */
 static const char *const common[] = { "buffer", "mtu", "rate", "slow", "dead-after", "psk", NULL };
 
-/* Settings wait here until the files have been read, which they override. */
-struct given {
-	const char *key, *value;
-	char origin[OPTIONS_SHOWN_BYTES];
-};
-
 struct command {
 	struct pipe_job job;
 	bool is_listening, is_sending;
-	const char *config_path;
-	struct given *given;
-	size_t given_n;
+	struct settings settings;
 	char err[RMDT_ERROR_BYTES];
 };
 
@@ -154,19 +147,6 @@ static int take_operand(struct command *c, const char *text)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-static int add_setting(struct command *c, const struct options_match *match)
-{
-	struct given *grown = realloc(c->given, (c->given_n + 1) * sizeof(*grown));
-
-	if (grown == NULL)
-		return -ENOMEM;
-	c->given = grown;
-	grown[c->given_n] = (struct given){ .key = match->setting->key, .value = match->value };
-	memcpy(grown[c->given_n].origin, match->shown, sizeof(match->shown));
-	c->given_n++;
-	return 0;
-}
-
 static int show_help(struct command *c, const char *value)
 {
 	if (value != NULL && strcmp(value, "all") != 0) {
@@ -187,7 +167,7 @@ static int take_option(struct command *c, const struct options_match *match)
 	case OPT_QUIET: c->job.quiet = true; return 0;
 	case OPT_PROGRESS: c->job.progress = true; return 0;
 	case OPT_JSON: c->job.json_path = match->value; return 0;
-	case OPT_CONFIG: c->config_path = match->value; return 0;
+	case OPT_CONFIG: c->settings.path = match->value; return 0;
 	case OPT_HELP: return show_help(c, match->value);
 	case OPT_VERSION: printf("pipeclone %s\n", rmdt_version()); return 1;
 	default: return -EINVAL;
@@ -205,7 +185,7 @@ static int read_arguments(struct command *c, char **argv)
 		if (match.option != NULL)
 			ret = take_option(c, &match);
 		else if (match.setting != NULL)
-			ret = add_setting(c, &match);
+			ret = settings_add(&c->settings, &match);
 		else
 			ret = take_operand(c, match.value);
 		if (ret != 0)
@@ -256,15 +236,8 @@ static int check_settings(struct command *c)
 
 static int load_settings(struct command *c)
 {
-	int ret = rmdt_config_new(&c->job.config);
+	int ret = settings_load(&c->settings, &c->job.config, c->err);
 
-	if (ret == 0)
-		ret = rmdt_config_load_defaults(c->job.config, c->err);
-	if (ret == 0 && c->config_path != NULL)
-		ret = rmdt_config_load_file(c->job.config, c->config_path, c->err);
-	for (size_t i = 0; ret == 0 && i < c->given_n; i++)
-		ret = rmdt_config_set(c->job.config, c->given[i].key, c->given[i].value,
-				      c->given[i].origin, c->err);
 	return ret == 0 ? check_settings(c) : ret;
 }
 
@@ -351,6 +324,6 @@ int main(int argc, char **argv)
 		status = PIPE_EXIT_FAILED;
 	rmdt_config_free(c.job.config);
 	free(c.job.to);
-	free(c.given);
+	settings_fini(&c.settings);
 	return status;
 }
