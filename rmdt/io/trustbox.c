@@ -285,6 +285,16 @@ static enum rmdt_hosts_verdict look_up_host(struct rmdt_trustbox *box,
 	return verdict;
 }
 
+/* Shorter than what goes to the log: the caller knows the key. */
+static int disbelieve(const struct rmdt_trustbox *box, const struct rmdt_admission *a,
+		      unsigned line, char err[RMDT_ERROR_BYTES])
+{
+	(void)snprintf(err, RMDT_ERROR_BYTES,
+		       "the key of \"%.64s\" has changed: %.96s/known_hosts:%u has another key; if that is right, remove that line",
+		       a->host, box->dir, line);
+	return -EKEYREJECTED;
+}
+
 int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission *a,
 			  char err[RMDT_ERROR_BYTES])
 {
@@ -295,8 +305,7 @@ int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission
 	case RMDT_HOSTS_MATCH:
 		return 0;
 	case RMDT_HOSTS_CHANGED:
-		describe_changed(box, a, line, err, RMDT_ERROR_BYTES);
-		return -EKEYREJECTED;
+		return disbelieve(box, a, line, err);
 	case RMDT_HOSTS_UNKNOWN:
 		break;
 	}
@@ -307,10 +316,7 @@ int rmdt_trustbox_believe(struct rmdt_trustbox *box, const struct rmdt_admission
 				       print, a->host);
 		return -EKEYREJECTED;
 	}
-	if (!pin(box, a))
-		return 0;
-	describe_changed(box, a, 0, err, RMDT_ERROR_BYTES);
-	return -EKEYREJECTED;
+	return pin(box, a) ? disbelieve(box, a, 0, err) : 0;
 }
 
 unsigned rmdt_trustbox_outbound(struct rmdt_trustbox *box, struct rmdt_admission *a)
