@@ -20,6 +20,8 @@ enum { PIPE_EXIT_OK = 0, PIPE_EXIT_FAILED = 1, PIPE_EXIT_USAGE = 2 };
 #define PIPE_TICK_MS 200		/* longest wait before the next look at the states */
 #define PIPE_IO_BYTES (1 << 20)		/* most that one read(2) or write(2) is asked for */
 
+struct pipe_status;
+
 struct pipe_job {
 	struct rmdt_config *config;
 	struct rmdt_endpoint listen;	/* receiver */
@@ -30,11 +32,23 @@ struct pipe_job {
 	FILE *json;			/* opened before the transfer begins */
 	struct progress *console;
 	void *side;			/* the running side's own state, for callbacks */
+	/* The i-th receiver, or the sender that is served, borrowed; NULL: none at present. */
+	struct rmdt_peer *(*peer_at)(void *side, size_t i);
+	struct pipe_status *status;	/* NULL: none can be asked for */
 };
 
 /* Both return the exit status. */
 int pipe_send(struct pipe_job *job);
 int pipe_receive(struct pipe_job *job);
+
+/*
+ * While an engine runs, `dexor status` can ask for its state; side and peer_at are set. Without a
+ * folder for the socket it cannot.
+ */
+void pipe_status_start(struct pipe_job *job, struct rmdt_engine *engine);
+void pipe_status_stop(struct pipe_job *job);
+int pipe_status_fd(const struct pipe_job *job);	/* readable: somebody asks; -1: none */
+void pipe_status_serve(struct pipe_job *job);	/* answers who asks now */
 
 /* Monotonic clock. */
 uint64_t pipe_now_us(void);

@@ -19,6 +19,7 @@ struct receiver {
 	struct rmdt_engine *engine;
 	atomic_bool is_taken; /* a sender is served; set by an I/O thread, cleared by us */
 	struct rmdt_peer *_Atomic taken_by;	/* only compared */
+	struct rmdt_in *in;	/* being taken; NULL: none */
 	bool output_failed;
 	char error[RMDT_ERROR_BYTES];
 };
@@ -60,14 +61,31 @@ static unsigned accept_flow(void *ctx, const struct rmdt_offer *offer,
 
 /* ---- waiting for a sender -------------------------------------------------------------------- */
 
+/* Until there is an event or a signal; who asks for our state is answered meanwhile. */
+static void await_event(const struct receiver *r)
+{
+	struct pollfd fds[] = {
+		{ .fd = rmdt_engine_fd(r->engine), .events = POLLIN },
+		{ .fd = stop_fd(), .events = POLLIN },
+		{ .fd = pipe_status_fd(r->job), .events = POLLIN },
+	};
+
+	while (poll(fds, 3, -1) > 0 && fds[0].revents == 0 && fds[1].revents == 0)
+		pipe_status_serve(r->job);
+}
+
 /* The next stream, or NULL: a signal came, or the engine failed (error says so). */
 static struct rmdt_in *await_stream(struct receiver *r)
 {
 	struct rmdt_event event;
 
 	while (!stop_requested()) {
-		int ret = rmdt_engine_next_event(r->engine, &event, -1, stop_cancel());
+		int ret;
 
+		await_event(r);
+		ret = rmdt_engine_next_event(r->engine, &event, 0, stop_cancel());
+		if (ret == -EAGAIN)
+			continue;
 		if (ret == -ECANCELED)
 			break;
 		if (ret < 0) {
@@ -114,6 +132,16 @@ static void look(struct stream *st)
 	row.rate_bytes_per_s = meter_rate(&st->meter);
 	row.lag_bytes = st->lag_bytes;
 	progress_draw(st->r->job->console, &row, 1, now_us);
+	pipe_status_serve(st->r->job);
+}
+
+static struct rmdt_peer *peer_at(void *side, size_t i)
+{
+	const struct receiver *r = side;
+	struct rmdt_in_info info;
+
+	(void)i;
+	return r->in != NULL && rmdt_in_info(r->in, &info) == 0 ? info.peer : NULL;
 }
 
 static void lose(struct stream *st, unsigned code, const char *reason)
@@ -274,8 +302,10 @@ static int take(struct receiver *r, struct rmdt_in *in)
 	struct stream st = { .r = r, .in = in, .start_us = pipe_now_us() };
 	char line[REPORT_LINE_BYTES];
 
+	r->in = in;
 	look(&st);
 	end_stream(&st, copy(&st));
+	r->in = NULL;
 	progress_clear(r->job->console);
 	if (!r->job->quiet || st.remote.fate != REPORT_COMPLETE)
 		progress_say(r->job->console, "%s", report_sender_line(&st.remote, line));
@@ -318,6 +348,7 @@ int pipe_receive(struct pipe_job *job)
 	int ret, status;
 
 	job->side = &r;
+	job->peer_at = peer_at;
 	rmdt_config_number(job->config, "strict", &strict);
 	options.accept_unlisted = strict == 0;
 	pipe_widen(STDOUT_FILENO);
@@ -327,7 +358,9 @@ int pipe_receive(struct pipe_job *job)
 		progress_say(job->console, "%s", r.error);
 		return conclude(&r, NULL);
 	}
+	pipe_status_start(job, r.engine);
 	status = serve(&r);
+	pipe_status_stop(job);
 	rmdt_engine_free(r.engine);
 	return status;
 }

@@ -122,6 +122,12 @@ static void look(struct sender *s)
 	for (size_t i = 0; i < s->job->n; i++)
 		note_member(s, i, now_us);
 	draw(s, now_us);
+	pipe_status_serve(s->job);
+}
+
+static struct rmdt_peer *peer_at(void *side, size_t i)
+{
+	return ((struct sender *)side)->receivers[i].peer;
 }
 
 static void look_if_due(struct sender *s)
@@ -419,6 +425,8 @@ int pipe_send(struct pipe_job *job)
 	struct sender s = { .job = job };
 	int status = PIPE_EXIT_FAILED;
 
+	job->side = &s;
+	job->peer_at = peer_at;
 	s.receivers = calloc(job->n, sizeof(*s.receivers));
 	s.remotes = calloc(job->n, sizeof(*s.remotes));
 	s.rows = calloc(job->n, sizeof(*s.rows));
@@ -429,7 +437,9 @@ int pipe_send(struct pipe_job *job)
 	if (prepare(&s) && open_flow(&s)) {
 		for (size_t i = 0; i < job->n; i++)
 			join(&s, i);
+		pipe_status_start(job, s.engine);
 		transfer(&s);
+		pipe_status_stop(job);
 	}
 	status = conclude(&s);
 	/* The engine says goodbye to all peers at once and frees them. */
