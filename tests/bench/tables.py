@@ -194,7 +194,7 @@ TUNNEL_CASES = {
     "path": "One connection over a path:",
     "echo": "Round trips of 100 bytes over loopback; every us: 0, each when the last is back:",
     "far": "Round trips of 100 bytes over a path that loses in both directions:",
-    "stalled": "What three readers get over loopback, alone and beside one that does not read; the relays' memory at the end:",
+    "stalled": "What three readers get, alone and beside one that does not read; the relays' memory at the end:",
     "udp": "iperf3 -u, 200 Mbit/s in datagrams of 1200 bytes:",
 }
 

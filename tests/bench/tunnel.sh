@@ -7,7 +7,7 @@
 #   echo     round trips of 100 bytes, loopback: each as soon as the last is back, and a thousand a second
 #   far      the same, ten a second on each connection, over 100 ms with 1 % loss in both directions: twenty connections in a
 #            tunnel, and twenty tunnels with one each
-#   stalled  what three readers get in $STALL_S seconds, loopback, alone and beside one that does not read; memory then
+#   stalled  what three readers get in $STALL_S seconds, loopback and a path of 20 ms and 500 Mbit/s, alone and beside one that does not read; memory then
 #   udp      iperf3 -u at 200 Mbit/s, loopback and a path of 20 ms: what was lost
 #
 #     CASES="bulk path echo far stalled udp" RUNS=5 BYTES=2000000000 SLOW_BYTES=200000000 PATH_BYTES=200000000
@@ -167,29 +167,38 @@ readers_get() {
 	mbit=$(bench_mbit $((b - a)) "$(bench_seconds $(($(bench_now_us) - began)))")
 }
 
-stalled() {
-	local run k port pids mbit
-	on_loopback
-	for ((run = 1; run <= RUNS; run++)); do
-		MORE=() WHY='' HELPERS=() pids=()
-		port=$(bench_port r)
-		bench_helper r socat -u -b 262144 OPEN:/dev/zero,rdonly "TCP4-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork"
-		bench_wait_listens r tcp "$port" "$BG_PID" || continue
-		dexor_relays s r "127.0.0.1:$port" || continue
-		for k in 1 2 3; do
-			reader
-			pids+=("$BG_PID")
-		done
-		bench_pause 1
-		readers_get 10 "${pids[@]}"
-		bench_row dexor case=stalled stalled=0 run="$run" mbit="$mbit"
+# stalled_case RTT RUN
+stalled_case() {
+	local k port pids=() mbit
+	MORE=() WHY='' HELPERS=()
+	port=$(bench_port r)
+	bench_helper r socat -u -b 262144 OPEN:/dev/zero,rdonly "TCP4-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork"
+	bench_wait_listens r tcp "$port" "$BG_PID" || return
+	dexor_relays s r "127.0.0.1:$port" || return
+	for k in 1 2 3; do
 		reader
-		kill -STOP "$BG_PID"
-		readers_get "$STALL_S" "${pids[@]}"
-		bench_row dexor case=stalled stalled=1 run="$run" mbit="$mbit" entry_mb="$(resident_mb "$dexor_entry")" \
-			exit_mb="$(resident_mb "$dexor_exit")"
-		kill -CONT "$BG_PID"
-		bench_stop
+		pids+=("$BG_PID")
+	done
+	bench_pause 1
+	readers_get 8 "${pids[@]}"
+	bench_row dexor case=stalled stalled=0 rtt_ms="$1" run="$2" mbit="$mbit"
+	reader
+	bench_pause 0.5
+	kill -STOP "$BG_PID"
+	readers_get "$STALL_S" "${pids[@]}"
+	bench_row dexor case=stalled stalled=1 rtt_ms="$1" run="$2" mbit="$mbit" entry_mb="$(resident_mb "$dexor_entry")" \
+		exit_mb="$(resident_mb "$dexor_exit")"
+	kill -CONT "$BG_PID"
+	bench_stop
+}
+
+stalled() {
+	local run
+	for ((run = 1; run <= RUNS; run++)); do
+		on_loopback
+		stalled_case 0 "$run"
+		on_path delay=10ms rate=500M queue=100ms
+		stalled_case 20 "$run"
 	done
 }
 
