@@ -7,7 +7,8 @@
 #   echo     round trips of 100 bytes, loopback: each as soon as the last is back, and a thousand a second
 #   far      the same, ten a second on each connection, over 100 ms with 1 % loss in both directions: twenty connections in a
 #            tunnel, and twenty tunnels with one each
-#   stalled  what three readers get in $STALL_S seconds, loopback and a path of 20 ms and 500 Mbit/s, alone and beside one that does not read; memory then
+#   stalled  what three readers get in $STALL_S seconds, loopback and a path of 20 ms and 500 Mbit/s, alone
+#            and beside one that does not read; memory then
 #   udp      iperf3 -u at 200 Mbit/s, loopback and a path of 20 ms: what was lost
 #
 #     CASES="bulk path echo far stalled udp" RUNS=5 BYTES=2000000000 SLOW_BYTES=200000000 PATH_BYTES=200000000
