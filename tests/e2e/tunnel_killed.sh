@@ -35,6 +35,7 @@ for killed in exit entry; do
 	wait "$client"
 	assert_contains "$TMP/run" "reset instead of an end"
 	assert_lacks "$TMP/run" "the end came too early"
+	wait_for "tcp_port_used $LISTEN"
 	timeout 20 "$tcpload" run 127.0.0.1 "$LISTEN" 50 50 "$seed" >"$TMP/run" 2>&1 || fail "seed $seed, afterwards: $(head -5 "$TMP/run")"
 	stop_bg "$SERVER_PID" || :
 	assert_lacks "$TMP/server.err" "the end came too early"
