@@ -11,6 +11,12 @@ LISTEN=$(free_tcp_port)
 works() {
 	[[ $(echo hello | timeout 10 socat -t 5 - "TCP:127.0.0.1:$LISTEN" 2>/dev/null) == hello ]]
 }
+# Sockets for status are of this test alone.
+export XDG_RUNTIME_DIR=$TMP/run
+mkdir -m 0700 "$XDG_RUNTIME_DIR"
+rejected() {
+	"$dexor" status --json | grep -o '"handshakes_rejected":[0-9]*' | awk -F: '{ n += $2 } END { print n + 0 }'
+}
 restart() {
 	local name
 	for name in entry exit; do
@@ -42,6 +48,9 @@ FAR='' relay exit rmdt:// "tcp://127.0.0.1:$SERVER"
 entry_relay entry "tcp://127.0.0.1:$LISTEN"
 wait_for 'grep -q "neither is its key listed" "$TMP/exit.err"'
 wait_for 'grep -q "cannot be reached yet" "$TMP/entry.err"'
+# It goes on knocking, and is named once.
+wait_for '(($(rejected) >= 3))'
+[[ $(grep -c "refused 127.0.0.1" "$TMP/exit.err") == 1 ]] || fail "more than one line: $(cat "$TMP/exit.err")"
 restart
 # The secret does as well as a list.
 head -c 32 /dev/urandom | base64 >"$TMP/psk"
