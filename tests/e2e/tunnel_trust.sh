@@ -49,7 +49,7 @@ entry_relay entry "tcp://127.0.0.1:$LISTEN"
 wait_for 'grep -q "neither is its key listed" "$TMP/exit.err"'
 wait_for 'grep -q "cannot be reached yet" "$TMP/entry.err"'
 # It goes on knocking, and is named once.
-wait_for '(($(rejected) >= 3))'
+wait_for '(($(rejected) >= 5))'
 [[ $(grep -c "refused 127.0.0.1" "$TMP/exit.err") == 1 ]] || fail "more than one line: $(cat "$TMP/exit.err")"
 restart
 # The secret does as well as a list.
