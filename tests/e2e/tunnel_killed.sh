@@ -24,9 +24,9 @@ for killed in exit entry; do
 	start exit
 	start entry
 	await_up
-	timeout 60 "$tcpload" run 127.0.0.1 "$LISTEN" 1000 200 "$seed" clean 16000000 >"$TMP/run" 2>&1 &
+	timeout 60 "$tcpload" run 127.0.0.1 "$LISTEN" 400 200 "$seed" clean 16000000 >"$TMP/run" 2>&1 &
 	client=$!
-	# Of a thousand connections two hundred are open at a time.
+	# Of four hundred connections two hundred are open at a time.
 	wait_for '(($(fds_of entry) > 150 && $(fds_of exit) > 150))'
 	sleep 0.3
 	kill -KILL "${PID[$killed]}"
