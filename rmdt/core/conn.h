@@ -24,7 +24,7 @@
 
 #define RMDT_CONN_NEVER		UINT64_MAX
 #define RMDT_CONN_TRAIN_BYTES	65535	/* capacity that every train buffer has */
-#define RMDT_CONN_MESSAGE_QUEUE	256	/* messages kept per direction: about 100 ms of 1200 bytes at 25 Mbit/s */
+#define RMDT_CONN_MESSAGE_QUEUE	1024	/* messages kept per direction: about 50 ms of 1200 bytes at 200 Mbit/s */
 #define RMDT_CONN_MESSAGE_BYTES	(2u << 20) /* and no more bytes: 32 of the largest, which fragments can carry on any path */
 
 struct rmdt_conn;
