@@ -15,7 +15,7 @@
 
 #include "sim/flows.h"
 
-#define MESSAGES	400
+#define MESSAGES	(RMDT_CONN_MESSAGE_QUEUE + 200)	/* more than wait at once */
 #define NEVER		UINT64_MAX
 #define SAMPLE		150
 
