@@ -18,22 +18,14 @@ void rmdt_conn_event_in(struct rmdt_conn *c, struct rmdt_inflow *in, unsigned fl
 	if (in->in_events)
 		return;
 	in->in_events = true;
-	in->next_event = NULL;
-	*c->events_in_tail = in;
-	c->events_in_tail = &in->next_event;
+	RMDT_QUEUE_ADD(c->events_in_tail, in, next_event);
 }
 
 static void unlink_event_in(struct rmdt_conn *c, struct rmdt_inflow *in)
 {
-	struct rmdt_inflow **at = &c->events_in;
-
 	if (!in->in_events)
 		return;
-	while (*at != in)
-		at = &(*at)->next_event;
-	*at = in->next_event;
-	if (c->events_in_tail == &in->next_event)
-		c->events_in_tail = at;
+	RMDT_QUEUE_REMOVE(c->events_in, c->events_in_tail, in, next_event);
 	in->in_events = false;
 }
 

@@ -17,22 +17,14 @@ void rmdt_conn_event_out(struct rmdt_conn *c, struct rmdt_outflow *of, unsigned 
 	if (of->in_events)
 		return;
 	of->in_events = true;
-	of->next_event = NULL;
-	*c->events_out_tail = of;
-	c->events_out_tail = &of->next_event;
+	RMDT_QUEUE_ADD(c->events_out_tail, of, next_event);
 }
 
 static void unlink_event_out(struct rmdt_conn *c, struct rmdt_outflow *of)
 {
-	struct rmdt_outflow **at = &c->events_out;
-
 	if (!of->in_events)
 		return;
-	while (*at != of)
-		at = &(*at)->next_event;
-	*at = of->next_event;
-	if (c->events_out_tail == &of->next_event)
-		c->events_out_tail = at;
+	RMDT_QUEUE_REMOVE(c->events_out, c->events_out_tail, of, next_event);
 	of->in_events = false;
 }
 

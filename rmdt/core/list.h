@@ -26,4 +26,27 @@
 			(item)->next->prev = (item)->prev; \
 	} while (0)
 
+/*
+ * Queues through one field of their items: the head is a pointer to the first, the tail to the
+ * field that the next item will be named in (at first, the head). Taking one out is for short ones.
+ */
+
+#define RMDT_QUEUE_ADD(tail, item, next)		\
+	do {						\
+		(item)->next = NULL;			\
+		*(tail) = (item);			\
+		(tail) = &(item)->next;			\
+	} while (0)
+
+#define RMDT_QUEUE_REMOVE(head, tail, item, next)	\
+	do {						\
+		__typeof__(&(head)) at_ = &(head);	\
+							\
+		while (*at_ != (item))			\
+			at_ = &(*at_)->next;		\
+		*at_ = (item)->next;			\
+		if ((tail) == &(item)->next)		\
+			(tail) = at_;			\
+	} while (0)
+
 #endif
