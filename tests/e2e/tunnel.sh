@@ -10,6 +10,7 @@
 #   free_tcp_port                         print a TCP port that nobody has
 #   fds_of NAME / rss_of NAME             descriptors, KiB of memory
 #   tcp_server KIND                       echo, or load (tcpload serve); its port is $SERVER, its pid $SERVER_PID
+#   ssh_many N                            so many `through_ssh true` at once, a function of the caller; all have to end well
 
 tmpdir
 dexor=$(built dexor) || exit 1
@@ -88,4 +89,15 @@ tcp_server() {
 	fi
 	SERVER_PID=$BG_PID
 	wait_for "tcp_port_used $SERVER"
+}
+
+ssh_many() {
+	local i pid pids=()
+	for ((i = 0; i < $1; i++)); do
+		through_ssh true &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || fail "one of $1: exit $?: $(tail -n 3 "$TMP/sshd.err")"
+	done
 }

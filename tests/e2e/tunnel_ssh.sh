@@ -58,13 +58,5 @@ wait "$up" || fail "scp up"
 assert_same_sha "$TMP/up" "$TMP/up.there"
 assert_same_sha "$TMP/down" "$TMP/down.here"
 
-# Many at once.
-pids=()
-for ((i = 0; i < ${SSH_COUNT:-30}; i++)); do
-	through_ssh true &
-	pids+=($!)
-done
-for pid in "${pids[@]}"; do
-	wait "$pid" || fail "one of many: exit $?: $(tail -3 "$TMP/sshd.err")"
-done
+ssh_many "${SSH_COUNT:-30}"
 exit 0

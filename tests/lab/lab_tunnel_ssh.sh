@@ -167,15 +167,8 @@ else
 	echo "NOTE: curl is not installed, ssh -D was left out"
 fi
 
-# Many at once.
-pids=() began=$(now_ms)
-for ((i = 0; i < SSH_COUNT; i++)); do
-	through_ssh true &
-	pids+=($!)
-done
-for pid in "${pids[@]}"; do
-	wait "$pid" || fail "one of $SSH_COUNT: exit $?: $(tail -n 3 "$TMP/sshd.err")"
-done
+began=$(now_ms)
+ssh_many "$SSH_COUNT"
 echo "$SSH_COUNT times ssh at once: $(($(now_ms) - began)) ms"
 
 # Both ways at once; in the middle the path is cut, and the client's relay has another address afterwards.
